@@ -1,0 +1,1 @@
+"""The operations of CloudWatch Logs that read what jobs wrote."""

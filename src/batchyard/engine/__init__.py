@@ -1,0 +1,1 @@
+"""The only place that applies decisions: one loop, one writer of status."""

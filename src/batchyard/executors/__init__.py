@@ -1,0 +1,1 @@
+"""What runs attempts, behind one small interface."""

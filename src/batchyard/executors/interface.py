@@ -1,0 +1,202 @@
+"""What an executor is: launch by attempt id, observe, stop with grace, take back, adopt after a restart.
+
+The engine hands over orders in batches and is told what happened in batches. Both directions are plain data
+(frozen dataclasses that encode to MessagePack), because the process that runs attempts may live in another process
+or, later, on another host. Three rules make crashes harmless:
+
+1. An order is named by its attempt id. Doing it twice changes nothing: a launch of an attempt that the executor has
+   ever accepted is ignored, a stop of one that has ended is ignored.
+2. Reports carry a position in the executor's journal. The engine stores the position in the transaction that takes
+   the reports in, and asks for everything after it when it connects again. So each report counts exactly once.
+3. On every (re)connection the executor first replays the journal after the position, then sends `Observed`: every
+   attempt it holds (waiting for its slot or running). What the engine's rows expect and `Observed` lacks was never
+   accepted and is launched. What `Observed` has and no row expects is stopped.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from batchyard.core.ids import AttemptId, Millis
+
+# ---------------------------------------------------------------------------------------------------------------- orders
+
+
+@dataclass(frozen=True, slots=True)
+class Ulimit:
+    """`containerProperties.ulimits[]`: name without `RLIMIT_`, lower case, as AWS spells it (`nofile`)."""
+
+    name: str
+    soft_limit: int
+    hard_limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """Start this attempt as soon as its vCPUs, memory and GPUs are free; queue it (first in, first out) until then.
+
+    `environment` is complete except for what only the executor knows (PATH and HOME where the job names none, GPU
+    numbers, scratch folder). `memory_mib` is a hard limit, `vcpus` are shares (F 6.4) and what is reserved.
+    """
+
+    attempt_id: AttemptId
+    job_id: str
+    compute_environment: str
+    image: str
+    command: tuple[str, ...]
+    environment: Mapping[str, str]
+    vcpus: float
+    memory_mib: int
+    gpus: int = 0
+    user: str | None = None
+    ulimits: tuple[Ulimit, ...] = ()
+    max_swap_mib: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """End this attempt: SIGTERM to its whole tree, SIGKILL after the grace period (30 seconds on AWS, F 5.3).
+
+    An attempt still queued is dropped without ever starting; it is reported as `AttemptExited` with no exit code and
+    no `started_at`.
+    """
+
+    attempt_id: AttemptId
+    grace_seconds: float = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class TakeBack:
+    """Return this attempt if it has not started: answered by `AttemptReturned`, or ignored if it has started."""
+
+    attempt_id: AttemptId
+
+
+Order = Launch | Stop | TakeBack
+
+
+@dataclass(frozen=True, slots=True)
+class Capacity:
+    """What attempts may hold together, in all and per compute environment (vCPUs by its name)."""
+
+    vcpus: float
+    memory_mib: int
+    gpus: int = 0
+    compute_environment_vcpus: Mapping[str, float] = field(default_factory=dict)
+
+
+# --------------------------------------------------------------------------------------------------------------- reports
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptStarted:
+    """The attempt's main process runs since `at`. Left out when the attempt ended before the batch was sent: then
+    `AttemptExited.started_at` says it."""
+
+    attempt_id: AttemptId
+    at: Millis
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptExited:
+    """The attempt ended and left nothing behind; its log is complete on disk.
+
+    `exit_code` is what a shell would see (128 + n for signal n), or None if no process ever ran. `reason` is the text
+    for container.reason (F 3.5): an out-of-memory kill, or why the start failed. `started_at` is None when it never
+    started. `failed_to_start` marks a command, user or folder that could not be used (`Task failed to start`).
+    """
+
+    attempt_id: AttemptId
+    at: Millis
+    started_at: Millis | None
+    exit_code: int | None
+    reason: str | None = None
+    failed_to_start: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptLost:
+    """The attempt was accepted, and nobody can say how it ended: its host or its supervisor died.
+
+    Whatever was left of it has been killed before this is reported, so a next attempt never runs beside it.
+    """
+
+    attempt_id: AttemptId
+    at: Millis
+    started_at: Millis | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptReturned:
+    """The attempt was taken back before it started; it does not count (see `TakeBack`)."""
+
+    attempt_id: AttemptId
+    at: Millis
+
+
+Report = AttemptStarted | AttemptExited | AttemptLost | AttemptReturned
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """How far in an executor's journal: `journal` names the journal (a new one is made when the data folder is new),
+    `record` is the number of the last record taken in, 0 for none."""
+
+    journal: str = ""
+    record: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Reports in journal order; `position` is that of the last one."""
+
+    position: Position
+    reports: tuple[Report, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """Sent once per connection, after the replay: every attempt that the executor holds, started or waiting."""
+
+    position: Position
+    attempts: frozenset[AttemptId]
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionLost:
+    """The executor cannot be reached now; orders are kept back until the next `Observed`."""
+
+    detail: str
+
+
+Message = Batch | Observed | ConnectionLost
+
+
+class Executor(Protocol):
+    """Threads: `start` returns at once; `sink` is called from the executor's own thread and must not block.
+
+    `instance_id` names the host as AWS would an EC2 instance (`i-` and 17 hex digits), for `Host EC2 (instance
+    i-...) terminated.` and for container instance ARNs.
+    """
+
+    name: str
+    instance_id: str
+
+    def start(self, after: Position, sink: Callable[[Message], None]) -> None:
+        """Connect (starting the supervisor if none runs), replay what came after `after`, keep reconnecting."""
+
+    def configure(self, capacity: Capacity) -> None:
+        """Say what attempts may hold together from now on; running attempts are never ended by a smaller capacity."""
+
+    def order(self, orders: Sequence[Order]) -> None:
+        """Hand over orders, in order. Returns at once; orders given while disconnected are dropped, since the next
+        `Observed` lets the engine derive them again from its rows."""
+
+    def acknowledge(self, position: Position) -> None:
+        """Everything up to `position` is committed; the journal may forget it."""
+
+    def honours(self) -> Mapping[str, str]:
+        """What this executor cannot do here, by member name, each with the reason and the remedy; empty if nothing."""
+
+    def close(self) -> None:
+        """Disconnect. What runs goes on running."""

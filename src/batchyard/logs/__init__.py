@@ -1,0 +1,1 @@
+"""Append and read what attempts wrote; CloudWatch's tokens and ordering."""

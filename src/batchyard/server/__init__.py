@@ -1,0 +1,1 @@
+"""Assembly: wires every room together and decides nothing."""

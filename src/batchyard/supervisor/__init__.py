@@ -1,0 +1,1 @@
+"""The process that outlives the server: it spawns, reaps, limits, writes logs and keeps the exit journal."""
