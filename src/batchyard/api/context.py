@@ -1,0 +1,38 @@
+"""What an operation is given besides its request."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from batchyard.core.ids import Arn, Millis
+from batchyard.store.transaction import Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the operator chose and operations must know."""
+
+    account: str = "123456789012"
+    partition: str = "aws"
+    array_size_max: int = 10_000
+    executor_name: str = "process"
+    executor_note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """One call. `tx` is a snapshot for an operation that reads and the tick's transaction for one that writes.
+
+    `region` is that of the caller's signature: one yard serves every region (design, decision on accounts).
+    """
+
+    tx: Transaction
+    now: Millis
+    region: str
+    settings: Settings
+
+    def arn(self, tail: str) -> Arn:
+        """The ARN of a Batch resource in the caller's region, from its tail (`job-queue/default`)."""
+        return Arn(f"arn:{self.settings.partition}:batch:{self.region}:{self.settings.account}:{tail}")
+
+
+Answer = Mapping[str, object]

@@ -1,0 +1,76 @@
+"""Compute environments, job queues and job definitions as the rest of the core sees them.
+
+`state` is what someone asked for (ENABLED, DISABLED); `status` is where the thing is (VALID, DELETING, ...). Members
+that nothing decides on stay in `document`, the JSON object that describe calls echo (F 7.5, 8.1 to 8.3).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from batchyard.core.ids import Millis
+
+Document = Mapping[str, Any]
+"""A JSON object with AWS's member names."""
+
+ENABLED = "ENABLED"
+DISABLED = "DISABLED"
+VALID = "VALID"
+INVALID = "INVALID"
+DELETING = "DELETING"
+ACTIVE = "ACTIVE"
+INACTIVE = "INACTIVE"
+
+
+@dataclass(frozen=True, slots=True)
+class ComputeEnvironment:
+    """`platform` is the capability its jobs need: EC2, FARGATE or MANAGED_INSTANCES (F 1.6, last rows of SubmitJob).
+
+    `max_vcpus` is computeResources.maxvCpus; None for an UNMANAGED one without unmanagedvCpus: the machine's own limit
+    holds then. `document` lacks what is a field here, except computeResources, which it carries whole.
+    """
+
+    id: int
+    name: str
+    type: str
+    state: str
+    status: str
+    status_reason: str
+    platform: str
+    max_vcpus: float | None
+    created_at: Millis
+    document: Document
+
+
+@dataclass(frozen=True, slots=True)
+class JobQueue:
+    """`compute_environments` are names, best first (computeEnvironmentOrder, by `order`)."""
+
+    id: int
+    name: str
+    state: str
+    status: str
+    status_reason: str
+    priority: int
+    compute_environments: tuple[str, ...]
+    scheduling_policy: str | None
+    created_at: Millis
+    document: Document
+
+
+@dataclass(frozen=True, slots=True)
+class JobDefinition:
+    """One revision. `document` is what describe echoes: type, parameters, containerProperties, retryStrategy, ..."""
+
+    id: int
+    name: str
+    revision: int
+    status: str
+    type: str
+    created_at: Millis
+    document: Document
+
+    @property
+    def reference(self) -> str:
+        """`name:revision`."""
+        return f"{self.name}:{self.revision}"

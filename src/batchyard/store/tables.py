@@ -1,0 +1,226 @@
+"""The tables. migrations/ must end at exactly this; a test compares the two.
+
+Conventions: times are integer milliseconds; JSON is text with AWS's member names; ids that clients see are text. Two
+shapes deserve a word:
+
+*Array children are lazy.* The parent's row carries its children as intervals (`children`, see core.arrays) until one
+of them differs; only then has it a row in `array_children`. Submitting, cancelling or restarting an array of ten
+thousand touches one row.
+
+*The hot row is small.* What a job is (its whole submission) stands in `job_requests` and is written once; `jobs`
+holds only what changes and what it is found by.
+"""
+
+from sqlalchemy import (
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+compute_environments = Table(
+    "compute_environments",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("name", String, nullable=False, unique=True),
+    Column("type", String, nullable=False),
+    Column("state", String, nullable=False),
+    Column("status", String, nullable=False),
+    Column("status_reason", String, nullable=False),
+    Column("platform", String, nullable=False),
+    Column("max_vcpus", Float),
+    Column("created_at", Integer, nullable=False),
+    Column("document", Text, nullable=False),
+)
+
+job_queues = Table(
+    "job_queues",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("name", String, nullable=False, unique=True),
+    Column("state", String, nullable=False),
+    Column("status", String, nullable=False),
+    Column("status_reason", String, nullable=False),
+    Column("priority", Integer, nullable=False),
+    Column("compute_environments", Text, nullable=False),  # JSON list of names, best first
+    Column("scheduling_policy", String),
+    Column("created_at", Integer, nullable=False),
+    Column("document", Text, nullable=False),
+)
+
+job_definitions = Table(
+    "job_definitions",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("name", String, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("status", String, nullable=False),
+    Column("type", String, nullable=False),
+    Column("created_at", Integer, nullable=False),
+    Column("deregistered_at", Integer),
+    Column("document", Text, nullable=False),
+    UniqueConstraint("name", "revision"),
+)
+
+# Keyed by the ARN's tail (`job-queue/default`), since the ARN's region is the caller's.
+tags = Table(
+    "tags",
+    metadata,
+    Column("resource", String, primary_key=True),
+    Column("key", String, primary_key=True),
+    Column("value", String, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+log_groups = Table(
+    "log_groups",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("created_at", Integer, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("seq", Integer, primary_key=True),
+    Column("job_id", String, nullable=False, unique=True),
+    Column("job_name", String, nullable=False),
+    Column("queue_id", Integer, nullable=False),
+    Column("definition_id", Integer, ForeignKey("job_definitions.id"), nullable=False),
+    Column("status", String, nullable=False),
+    Column("status_reason", Text),
+    Column("created_at", Integer, nullable=False),
+    Column("scheduled_at", Integer),
+    Column("started_at", Integer),
+    Column("stopped_at", Integer),
+    Column("attempt", Integer, nullable=False),
+    Column("is_cancelled", Integer, nullable=False),
+    Column("is_terminated", Integer, nullable=False),
+    Column("requested_reason", Text),
+    Column("array_size", Integer),
+    Column("children", Text),
+    Column("children_updated_at", Integer),
+    Column("placeable", Integer, nullable=False),
+    Column("vcpus", Float, nullable=False),
+    Column("memory_mib", Integer, nullable=False),
+    Column("gpus", Integer, nullable=False),
+    Column("share_identifier", String),
+    Column("scheduling_priority", Integer),
+    # ListJobs pages: by status, and all of a queue newest first.
+    Index("ix_jobs_queue_status", "queue_id", "status", "seq"),
+    # The heads of the queues: placement reads a few rows here, however many wait.
+    Index("ix_jobs_placeable", "queue_id", "seq", sqlite_where=text("placeable = 1")),
+    # What the loop has yet to look at for the first time.
+    Index("ix_jobs_submitted", "seq", sqlite_where=text("status = 'SUBMITTED'")),
+)
+
+job_requests = Table(
+    "job_requests",
+    metadata,
+    Column("seq", Integer, primary_key=True),
+    Column("document", Text, nullable=False),
+)
+
+array_children = Table(
+    "array_children",
+    metadata,
+    Column("job_seq", Integer, primary_key=True),
+    Column("array_index", Integer, primary_key=True),
+    Column("status", String, nullable=False),
+    Column("status_reason", Text),
+    Column("scheduled_at", Integer),
+    Column("started_at", Integer),
+    Column("stopped_at", Integer),
+    Column("attempt", Integer, nullable=False),
+    Column("is_cancelled", Integer, nullable=False),
+    Column("is_terminated", Integer, nullable=False),
+    Column("requested_reason", Text),
+    Index("ix_array_children_status", "job_seq", "status", "array_index"),
+    sqlite_with_rowid=False,
+)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("job_seq", Integer, primary_key=True),
+    Column("array_index", Integer, primary_key=True),  # -1 where the job is no array child
+    Column("attempt", Integer, primary_key=True),
+    Column("attempt_id", String, nullable=False, unique=True),
+    Column("compute_environment", String, nullable=False),
+    Column("instance_id", String, nullable=False),
+    Column("vcpus", Float, nullable=False),
+    Column("memory_mib", Integer, nullable=False),
+    Column("gpus", Integer, nullable=False),
+    Column("placed_at", Integer, nullable=False),
+    Column("started_at", Integer),
+    Column("stopped_at", Integer),
+    Column("due_at", Integer),  # when its timeout ends it
+    Column("stop_wanted", String),  # TERMINATED or TIMED_OUT
+    Column("exit_code", Integer),
+    Column("reason", Text),
+    Column("status_reason", Text),
+    Column("log_group", String, nullable=False),
+    Column("log_stream", String, nullable=False),
+    # All that holds capacity now: read in every tick, so it must not depend on how many have ended.
+    Index("ix_attempts_active", "attempt_id", sqlite_where=text("stopped_at IS NULL")),
+    Index("ix_attempts_log_stream", "log_group", "log_stream"),
+    sqlite_with_rowid=False,
+)
+
+dependencies = Table(
+    "dependencies",
+    metadata,
+    Column("job_seq", Integer, primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("type", String),  # NULL, N_TO_N or SEQUENTIAL
+    Column("on_job_seq", Integer),
+    Column("on_array_index", Integer),  # for a dependency on one array child
+    Column("outcome", String),  # NULL while open, then SUCCEEDED or FAILED
+    Column("succeeded", Text),  # N_TO_N: intervals of indexes whose partner SUCCEEDED
+    Column("failed", Text),  # N_TO_N: intervals of indexes whose partner FAILED
+    Index("ix_dependencies_on", "on_job_seq", sqlite_where=text("outcome IS NULL")),
+    sqlite_with_rowid=False,
+)
+
+# The story of every job: one row per transition, or per interval of children that made the same one together.
+history = Table(
+    "history",
+    metadata,
+    Column("seq", Integer, primary_key=True),
+    Column("at", Integer, nullable=False),
+    Column("job_seq", Integer, nullable=False),
+    Column("first_index", Integer),
+    Column("last_index", Integer),
+    Column("attempt", Integer),
+    Column("event", String, nullable=False),
+    Column("from_status", String),
+    Column("to_status", String, nullable=False),
+    Column("reason", Text),
+    Index("ix_history_job", "job_seq"),
+    sqlite_autoincrement=True,
+)
+
+engine_state = Table(
+    "engine_state",
+    metadata,
+    Column("key", String, primary_key=True),
+    Column("value", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
