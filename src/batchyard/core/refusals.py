@@ -18,9 +18,7 @@ class Refusal(Exception):
     name on the wire and its HTTP status.
     """
 
-    def __init__(
-        self, text: str, *, wrapped: bool = False, code: str = "ClientException", status: int = 400
-    ) -> None:
+    def __init__(self, text: str, *, wrapped: bool = False, code: str = "ClientException", status: int = 400) -> None:
         super().__init__(text)
         self.text = text
         self.wrapped = wrapped
