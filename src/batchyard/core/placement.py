@@ -1,0 +1,198 @@
+"""Which waiting job starts next, and where: `plan(snapshot)`, a pure function.
+
+Queues are served by priority, the higher integer first (API Reference, CreateJobQueue); within a queue, first in, first
+out; for each job the queue's compute environments in their order, until one has room for it. A job is never split, and
+nothing is ever placed beyond a compute environment's maxvCpus or the machine.
+
+Three rules beyond AWS's words, each to keep one job from hurting another:
+
+* A job that could never fit, were everything idle, does not hold up those behind it. It stays RUNNABLE with a
+  MISCONFIGURATION reason (F 3.4) and is looked at again when a compute environment or a queue changes.
+* A job that does not fit *now* holds back what comes after it where it might run, in its queue and in queues of lower
+  priority, or a stream of small jobs would starve it for ever.
+* Very short jobs are placed ahead of free room, so that a slot never waits for a commit: up to `ahead` of them, by
+  job definition. They are only handed over; the executor starts each when its slot frees, never beyond capacity.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from batchyard.core import reasons
+from batchyard.core.ids import JobSeq
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """vCPUs, MiB and GPUs; negative where work has been placed ahead."""
+
+    vcpus: float
+    memory_mib: int
+    gpus: int = 0
+
+    def less(self, need: "Room", times: int = 1) -> "Room":
+        """What is left after `times` such needs."""
+        return Room(
+            self.vcpus - need.vcpus * times, self.memory_mib - need.memory_mib * times, self.gpus - need.gpus * times
+        )
+
+    def fits(self, need: "Room") -> int:
+        """How many such needs fit at once; a large number if the need is nothing."""
+        counts = [
+            math.floor((free + 1e-9) / wanted)
+            for free, wanted in (
+                (self.vcpus, need.vcpus),
+                (self.memory_mib, need.memory_mib),
+                (self.gpus, need.gpus),
+            )
+            if wanted > 0
+        ]
+        return max(0, min(counts, default=1 << 30))
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """A compute environment to place in: `limit` is maxvCpus, `used` what its active attempts hold."""
+
+    name: str
+    limit: float
+    used: float
+    accepts: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A job at the head of its queue; an array counts as `available` equal jobs."""
+
+    seq: JobSeq
+    need: Room
+    available: int = 1
+    ahead: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class QueueHeads:
+    """The first jobs of a queue in the order they are to be served; `environments` by name, best first."""
+
+    priority: int
+    environments: tuple[str, ...]
+    candidates: Sequence[Candidate]
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """All that a plan depends on. `machine` is everything there is, `free` what active attempts leave of it."""
+
+    machine: Room
+    free: Room
+    environments: Mapping[str, Environment]
+    queues: Sequence[QueueHeads]
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Place `number` units of job `seq` in a compute environment."""
+
+    seq: JobSeq
+    compute_environment: str
+    number: int
+
+
+@dataclass(slots=True)
+class Plan:
+    """placements: in the order to make them. misfits: jobs that can never fit, with the reason. held: jobs that wait
+    for room; nothing behind them was looked at."""
+
+    placements: list[Placement] = field(default_factory=list)
+    misfits: dict[JobSeq, str] = field(default_factory=dict)
+    held: list[JobSeq] = field(default_factory=list)
+
+
+def never_fits(need: Room, machine: Room, environments: Sequence[Environment]) -> str | None:
+    """Why a job could not be placed if everything were idle, or None (F 3.4)."""
+    if not machine.fits(need):
+        return reasons.JOB_RESOURCE_REQUIREMENT
+    if all(environment.limit < need.vcpus for environment in environments):
+        return reasons.COMPUTE_ENVIRONMENT_MAX_RESOURCE
+    return None
+
+
+def plan(snapshot: Snapshot) -> Plan:
+    """What to place now."""
+    return _Planner(snapshot).run()
+
+
+class _Planner:
+    """The running totals of one plan."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self.snapshot = snapshot
+        self.free = snapshot.free
+        self.free_vcpus = {name: e.limit - e.used for name, e in snapshot.environments.items()}
+        self.held_back: set[str] = set()
+        self.machine_is_held = False
+        self.result = Plan()
+
+    def run(self) -> Plan:
+        for queue in sorted(self.snapshot.queues, key=lambda q: -q.priority):
+            self._serve(queue)
+            if self.machine_is_held:
+                break
+        return self.result
+
+    def _serve(self, queue: QueueHeads) -> None:
+        environments = [self.snapshot.environments[n] for n in queue.environments if n in self.snapshot.environments]
+        for candidate in queue.candidates:
+            reason = never_fits(candidate.need, self.snapshot.machine, environments)
+            if reason is not None:
+                self.result.misfits[candidate.seq] = reason
+                continue
+            open_to = [e for e in environments if e.accepts and e.limit >= candidate.need.vcpus]
+            left = self._place(candidate, [e for e in open_to if e.name not in self.held_back])
+            if left:
+                self._hold(candidate, open_to)
+                return
+
+    def _place(self, candidate: Candidate, environments: Sequence[Environment]) -> int:
+        """Place what fits, then what may wait ahead; returns how many are left."""
+        left = candidate.available
+        for environment in environments:
+            left -= self._put(candidate, environment, min(left, self._fits(candidate, environment)))
+            if not left:
+                return 0
+        if candidate.ahead and environments:
+            first = environments[0]
+            left -= self._put(candidate, first, min(left, self._ahead(candidate, first)))
+        return left
+
+    def _fits(self, candidate: Candidate, environment: Environment) -> int:
+        vcpus = Room(self.free_vcpus[environment.name], 0).fits(Room(candidate.need.vcpus, 0))
+        return min(vcpus, self.free.fits(candidate.need))
+
+    def _ahead(self, candidate: Candidate, environment: Environment) -> int:
+        """How many more may wait at the executor: `ahead`, less those that wait there already."""
+        need = candidate.need
+        overdrawn = [
+            -free / wanted
+            for free, wanted in (
+                (self.free_vcpus[environment.name], need.vcpus),
+                (self.free.vcpus, need.vcpus),
+                (self.free.memory_mib, need.memory_mib),
+            )
+            if wanted > 0
+        ]
+        return max(0, candidate.ahead - math.ceil(max([0.0, *overdrawn])))
+
+    def _put(self, candidate: Candidate, environment: Environment, number: int) -> int:
+        if number > 0:
+            self.free = self.free.less(candidate.need, number)
+            self.free_vcpus[environment.name] -= candidate.need.vcpus * number
+            self.result.placements.append(Placement(candidate.seq, environment.name, number))
+        return max(0, number)
+
+    def _hold(self, candidate: Candidate, environments: Sequence[Environment]) -> None:
+        """Keep the room that this job waits for from whatever would be served after it."""
+        self.result.held.append(candidate.seq)
+        self.held_back.update(e.name for e in environments)
+        if not self.free.fits(candidate.need):
+            self.machine_is_held = bool(environments)

@@ -1,0 +1,22 @@
+"""The statusReason and reason texts that programs match on, exactly as AWS writes them (F 3.4, 3.5)."""
+
+ESSENTIAL_CONTAINER_EXITED = "Essential container in task exited"
+TASK_FAILED_TO_START = "Task failed to start"
+TIMED_OUT = "Job attempt duration exceeded timeout"
+DEPENDENT_JOB_FAILED = "Dependent Job failed"
+ARRAY_CHILD_FAILED = "Array Child Job failed"
+JOB_QUEUE_DELETED = "JobQueue deleted"
+OUT_OF_MEMORY = "OutOfMemoryError: Container killed due to memory usage"
+JOB_RESOURCE_REQUIREMENT = (
+    "MISCONFIGURATION:JOB_RESOURCE_REQUIREMENT - The job resource requirement (vCPU/memory/GPU) is higher than that "
+    "can be met by the CE(s) attached to the job queue."
+)
+COMPUTE_ENVIRONMENT_MAX_RESOURCE = (
+    "MISCONFIGURATION:COMPUTE_ENVIRONMENT_MAX_RESOURCE - CE(s) associated with the job queue cannot meet the CPU "
+    "requirement of the job."
+)
+
+
+def host_terminated(instance_id: str) -> str:
+    """The text that `evaluateOnExit` rules for Spot losses match with `Host EC2*`."""
+    return f"Host EC2 (instance {instance_id}) terminated."
