@@ -98,13 +98,14 @@ class Terms:
     """What a job was submitted as; written once.
 
     resolved: definition and overrides merged. depends_on: echoed as given. region: that of the submitting signature,
-    which the job's environment and ARNs carry on. definition, queue: names at submission.
+    which the job's environment carries on. queue: its name. definition: `name:revision`.
     """
 
     job_id: JobId
     job_name: str
     queue: str
-    definition_name: str
+    definition: str
+    definition_id: int
     resolved: ResolvedJob
     depends_on: tuple[Mapping[str, Any], ...] = ()
     array_size: int | None = None

@@ -15,7 +15,7 @@ Three rules beyond AWS's words, each to keep one job from hurting another:
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from batchyard.core import reasons
@@ -76,7 +76,7 @@ class QueueHeads:
 
     priority: int
     environments: tuple[str, ...]
-    candidates: Sequence[Candidate]
+    candidates: Iterable[Candidate]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,28 +6,8 @@ a lone `*` matches a value that is missing (its own catch-all, `onReason: "*"`, 
 which has no reason), and any other pattern needs a value.
 """
 
-from dataclasses import dataclass
-
-
-@dataclass(frozen=True, slots=True)
-class EvaluateOnExit:
-    """One entry. `action` is `retry` or `exit`, lower case as AWS echoes it."""
-
-    action: str
-    on_status_reason: str | None = None
-    on_reason: str | None = None
-    on_exit_code: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class RetryStrategy:
-    """attempts: 1 to 10."""
-
-    attempts: int = 1
-    evaluate_on_exit: tuple[EvaluateOnExit, ...] = ()
-
-
-ONE_ATTEMPT = RetryStrategy()
+from collections.abc import Mapping
+from typing import Any
 
 
 def matches(pattern: str, value: str | None) -> bool:
@@ -40,18 +20,26 @@ def matches(pattern: str, value: str | None) -> bool:
 
 
 def is_retried(
-    strategy: RetryStrategy, attempt: int, *, exit_code: int | None, reason: str | None, status_reason: str | None
+    retry_strategy: Mapping[str, Any] | None,
+    attempt: int,
+    *,
+    exit_code: int | None,
+    reason: str | None,
+    status_reason: str | None,
 ) -> bool:
-    """Whether the failed attempt number `attempt` (from 1) is followed by another."""
-    if attempt >= strategy.attempts:
+    """Whether the failed attempt number `attempt` (from 1) is followed by another.
+
+    retry_strategy: AWS's own object, {attempts, evaluateOnExit}; None means one attempt.
+    """
+    if retry_strategy is None or attempt >= retry_strategy["attempts"]:
         return False
-    code = None if exit_code is None else str(exit_code)
-    for entry in strategy.evaluate_on_exit:
-        conditions = (
-            (entry.on_status_reason, status_reason),
-            (entry.on_reason, reason),
-            (entry.on_exit_code, code),
-        )
-        if all(matches(pattern, value) for pattern, value in conditions if pattern is not None):
-            return entry.action.lower() == "retry"
+    values = {
+        "onStatusReason": status_reason,
+        "onReason": reason,
+        "onExitCode": None if exit_code is None else str(exit_code),
+    }
+    for entry in retry_strategy.get("evaluateOnExit") or ():
+        conditions = [(entry[name], value) for name, value in values.items() if entry.get(name) is not None]
+        if all(matches(pattern, value) for pattern, value in conditions):
+            return str(entry["action"]).upper() == "RETRY"
     return True

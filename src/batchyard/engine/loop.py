@@ -1,0 +1,331 @@
+"""The loop: the page to read first.
+
+One thread does all the writing. It sleeps until a bell rings (a request from the API, a message from the executor) or
+something is due, and then takes *everything* that has arrived:
+
+    1. each request runs in the tick's transaction, behind a savepoint of its own, so that a refusal undoes only itself;
+    2. the tick decides all reports, due times, new jobs and placements together (engine.tick);
+    3. one commit puts all of it on disk; only then are the callers answered;
+    4. what the rows now expect is compared with what the executor holds (core.reconcile), and the difference ordered;
+    5. the executor's journal is acknowledged up to the position that was committed with its reports.
+
+So an answer never runs ahead of the disk, and an effect never runs ahead of its row. Killed between any two steps, the
+next process finds the rows and the journal, and step 4 finds the same difference again.
+
+Under load the loop waits a moment after each tick, so that reports come in larger batches; a request never waits for
+that. If the shared part of a tick raises, the transaction is undone, its callers get the error, and the reports are
+kept for the next try.
+"""
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Any
+
+from batchyard.core import reconcile
+from batchyard.core.ids import AttemptId, Millis
+from batchyard.core.jobs import Attempt
+from batchyard.core.placement import Room
+from batchyard.engine.clock import Clock, Ids, RandomIds, SystemClock
+from batchyard.engine.launches import launch_of
+from batchyard.engine.pace import Pace
+from batchyard.engine.snapshot import Yard
+from batchyard.engine.terms import TermsCache
+from batchyard.engine.tick import Outcome, Surroundings, tick
+from batchyard.executors import interface as x
+from batchyard.store.database import Database
+from batchyard.store.transaction import Transaction
+
+log = logging.getLogger(__name__)
+
+Request = Callable[[Transaction], Any]
+
+BATCHING_SECONDS = 0.02
+"""How long reports may gather after a busy tick."""
+
+BUSY_REPORTS = 8
+RETRY_SECONDS = 1.0
+TAKE_BACK_AFTER_MS = 500
+"""An attempt placed ahead that has waited this long was a wrong guess, and is taken back."""
+
+_POSITION = "journal position"
+
+
+@dataclass(slots=True)
+class _Call:
+    """A request that waits for its commit."""
+
+    request: Request
+    changes_resources: bool
+    answer: "Future[Any]"
+    result: Any = None
+    error: BaseException | None = None
+
+
+@dataclass(slots=True)
+class _Held:
+    """What the executor holds, as far as we know on this connection."""
+
+    is_connected: bool = False
+    attempts: set[AttemptId] = field(default_factory=set)
+    being_stopped: set[AttemptId] = field(default_factory=set)
+    asked_back: set[AttemptId] = field(default_factory=set)
+
+    def forget(self, attempt_id: AttemptId) -> None:
+        self.attempts.discard(attempt_id)
+        self.being_stopped.discard(attempt_id)
+        self.asked_back.discard(attempt_id)
+
+
+class Engine:
+    """Drives one database and one executor. `capacity` is what this machine lends to jobs."""
+
+    def __init__(
+        self,
+        database: Database,
+        executor: x.Executor,
+        capacity: x.Capacity,
+        *,
+        clock: Clock | None = None,
+        ids: Ids | None = None,
+        stop_grace_seconds: float = 30.0,
+    ) -> None:
+        self._database = database
+        self._executor = executor
+        self._capacity = capacity
+        self._clock = clock or SystemClock()
+        self._grace_seconds = stop_grace_seconds
+        self._bell = threading.Condition()
+        self._calls: deque[_Call] = deque()
+        self._messages: deque[x.Message] = deque()
+        self._is_stopping = False
+        self._thread: threading.Thread | None = None
+        self._held = _Held()
+        self._position = x.Position()
+        self._active: dict[AttemptId, Attempt] = {}
+        self._around = Surroundings(
+            machine=Room(capacity.vcpus, capacity.memory_mib, capacity.gpus),
+            instance_id=executor.instance_id,
+            terms=TermsCache(),
+            pace=Pace(),
+            ids=ids or RandomIds(),
+            yard=Yard({}, {}),
+        )
+
+    # ------------------------------------------------------------------------------------------------- from outside
+
+    def start(self) -> None:
+        """Read where the journal was left, connect the executor and start the loop's thread."""
+        self.prepare()
+        self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
+        self._thread.start()
+
+    def prepare(self) -> None:
+        """What `start` does before its thread; a simulation calls `step` instead of starting one."""
+        with self._database.write() as tx:
+            journal, _, record = (tx.engine_state.get(_POSITION) or " 0").rpartition(" ")
+            self._position = x.Position(journal, int(record))
+            self._around.yard = Yard.read(tx)
+        self._configure()
+        self._executor.start(self._position, self._receive)
+
+    def stop(self) -> None:
+        """Answer what has arrived, end the loop, and leave running attempts to the executor."""
+        with self._bell:
+            self._is_stopping = True
+            self._bell.notify()
+        if self._thread is not None:
+            self._thread.join()
+        self._executor.close()
+
+    def call(self, request: Request, *, changes_resources: bool = False) -> "Future[Any]":
+        """Run `request` in the next transaction; the future is settled once its effects are on disk.
+
+        changes_resources: whether it may change a queue or compute environment.
+        """
+        call = _Call(request, changes_resources, Future())
+        with self._bell:
+            if self._is_stopping:
+                raise RuntimeError("the engine is stopping")
+            self._calls.append(call)
+            self._bell.notify()
+        return call.answer
+
+    def _receive(self, message: x.Message) -> None:
+        with self._bell:
+            self._messages.append(message)
+            self._bell.notify()
+
+    # ------------------------------------------------------------------------------------------------------ the loop
+
+    def _run(self) -> None:
+        timeout: float | None = 0.0
+        gather = 0.0
+        while True:
+            calls, messages, stopping = self._wait(timeout, gather)
+            try:
+                timeout, gather = self._step(calls, messages)
+            except Exception:
+                log.exception("a tick failed; what it was given is kept and tried again")
+                with self._bell:
+                    self._messages.extendleft(reversed(messages))
+                timeout, gather = RETRY_SECONDS, RETRY_SECONDS
+            if stopping and not self._calls:
+                return
+
+    def _wait(self, timeout: float | None, gather: float) -> tuple[list[_Call], list[x.Message], bool]:
+        """Sleep until a request comes, or reports have gathered long enough, or something is due."""
+        with self._bell:
+            if gather and not self._calls and not self._is_stopping:
+                self._bell.wait_for(lambda: bool(self._calls) or self._is_stopping, gather)
+            self._bell.wait_for(lambda: bool(self._calls or self._messages or self._is_stopping), timeout)
+            calls, messages = list(self._calls), list(self._messages)
+            self._calls.clear()
+            self._messages.clear()
+            return calls, messages, self._is_stopping
+
+    def step(self) -> float | None:
+        """One turn of the loop for a caller without a thread; returns the seconds until something is due."""
+        calls, messages, _ = self._wait(0.0, 0.0)
+        return self._step(calls, messages)[0]
+
+    def _step(self, calls: list[_Call], messages: list[x.Message]) -> tuple[float | None, float]:
+        reports, position = self._read(messages)
+        try:
+            outcome = self._transact(calls, reports, position)
+        except BaseException as error:
+            for call in calls:
+                call.answer.set_exception(error)
+            raise
+        self._active = outcome.active
+        for call in calls:
+            if call.error is not None:
+                call.answer.set_exception(call.error)
+            else:
+                call.answer.set_result(call.result)
+        for report in reports:
+            if not isinstance(report, x.AttemptStarted):
+                self._held.forget(report.attempt_id)
+        self._order()
+        if position != self._position:
+            self._position = position
+            self._executor.acknowledge(position)
+        gather = BATCHING_SECONDS if len(reports) >= BUSY_REPORTS else 0.0
+        return (0.0 if outcome.has_more else self._seconds_until_due()), gather
+
+    def _read(self, messages: list[x.Message]) -> tuple[list[x.Report], x.Position]:
+        """Split messages into reports to take in and what they say of the connection."""
+        reports: list[x.Report] = []
+        position = self._position
+        for message in messages:
+            match message:
+                case x.Batch():
+                    reports.extend(message.reports)
+                    position = message.position
+                case x.Observed():
+                    self._held = _Held(True, set(message.attempts))
+                    position = message.position
+                case x.ConnectionLost():
+                    log.warning("the executor cannot be reached: %s", message.detail)
+                    self._held = _Held()
+        return reports, position
+
+    def _transact(self, calls: list[_Call], reports: list[x.Report], position: x.Position) -> Outcome:
+        with self._database.write() as tx:
+            for call in calls:
+                self._run_call(tx, call)
+            if any(call.changes_resources for call in calls):
+                self._around.yard = Yard.read(tx)
+                tx.jobs.reconsider_misfits()
+            outcome = tick(tx, self._clock.now(), reports, self._around)
+            if position != self._position:
+                tx.engine_state.set(_POSITION, f"{position.journal} {position.record}")
+        if any(call.changes_resources for call in calls):
+            self._configure()
+        return outcome
+
+    @staticmethod
+    def _run_call(tx: Transaction, call: _Call) -> None:
+        try:
+            with tx.savepoint():
+                call.result = call.request(tx)
+        except Exception as error:
+            call.error = error
+
+    # ------------------------------------------------------------------------------------------------------- effects
+
+    def _configure(self) -> None:
+        limits = {
+            name: self._capacity.vcpus if environment.max_vcpus is None else environment.max_vcpus
+            for name, environment in self._around.yard.environments.items()
+        }
+        self._executor.configure(
+            x.Capacity(self._capacity.vcpus, self._capacity.memory_mib, self._capacity.gpus, limits)
+        )
+
+    def _order(self) -> None:
+        """Order the difference between what the rows expect and what the executor holds."""
+        if not self._held.is_connected:
+            return
+        found = reconcile.compare(self._active.values(), self._held.attempts, self._held.being_stopped)
+        orders: list[x.Order] = []
+        if found.launches:
+            with self._database.read() as tx:
+                orders += [launch_of(a, self._around.terms.get(tx, a.key.seq)) for a in found.launches]
+        orders += [x.Stop(a.attempt_id, self._grace_seconds) for a in found.stops]
+        orders += [x.Stop(attempt_id, 0.0) for attempt_id in found.strangers]
+        orders += self._take_back()
+        if orders:
+            self._executor.order(orders)
+        self._held.attempts.update(a.attempt_id for a in found.launches)
+        self._held.attempts.difference_update(found.strangers)
+        self._held.being_stopped.update(a.attempt_id for a in found.stops)
+
+    def _waiting_ahead(self) -> list[Attempt]:
+        """Attempts that wait for a slot at the executor: none, unless very short jobs were placed ahead."""
+        if not self._is_overdrawn():
+            return []
+        return [a for a in self._active.values() if a.started_at is None and a.stop_wanted is None]
+
+    def _is_overdrawn(self) -> bool:
+        """Whether more has been placed than fits at once."""
+        vcpus: dict[str, float] = {}
+        memory_mib = 0
+        for attempt in self._active.values():
+            vcpus[attempt.compute_environment] = vcpus.get(attempt.compute_environment, 0.0) + attempt.vcpus
+            memory_mib += attempt.memory_mib
+        if sum(vcpus.values()) > self._capacity.vcpus or memory_mib > self._capacity.memory_mib:
+            return True
+        environments = self._around.yard.environments
+        limits = {name: e.max_vcpus for name, e in environments.items() if e.max_vcpus is not None}
+        return any(used > limits.get(name, used) for name, used in vcpus.items())
+
+    def _take_back(self) -> list[x.Order]:
+        before = self._clock.now() - TAKE_BACK_AFTER_MS
+        stale = [
+            attempt
+            for attempt in self._waiting_ahead()
+            if attempt.placed_at <= before and attempt.attempt_id not in self._held.asked_back
+        ]
+        for seq in {attempt.key.seq for attempt in stale}:
+            terms = self._around.terms.peek(seq)
+            if terms is not None:
+                self._around.pace.forget(terms.definition_id)
+        self._held.asked_back.update(attempt.attempt_id for attempt in stale)
+        return [x.TakeBack(attempt.attempt_id) for attempt in stale]
+
+    def _seconds_until_due(self) -> float | None:
+        due: list[int] = [
+            a.due_at for a in self._active.values() if a.due_at is not None and a.stop_wanted is None
+        ]
+        due += [
+            a.placed_at + TAKE_BACK_AFTER_MS
+            for a in self._waiting_ahead()
+            if a.attempt_id not in self._held.asked_back
+        ]
+        if not due:
+            return None
+        return max(0.0, (min(due) - Millis(self._clock.now())) / 1000)

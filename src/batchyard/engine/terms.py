@@ -1,0 +1,31 @@
+"""What jobs were submitted as, kept for those that are being worked on. Terms never change, so a copy never lies."""
+
+from collections import OrderedDict
+
+from batchyard.core.ids import JobSeq
+from batchyard.core.jobs import Terms
+from batchyard.store.transaction import Transaction
+
+KEPT_MAX = 2048
+
+
+class TermsCache:
+    """The most recently used terms. Used by the engine's thread alone."""
+
+    def __init__(self) -> None:
+        self._terms: OrderedDict[JobSeq, Terms] = OrderedDict()
+
+    def get(self, tx: Transaction, seq: JobSeq) -> Terms:
+        """The terms of a job that exists."""
+        found = self._terms.get(seq)
+        if found is None:
+            found = self._terms[seq] = tx.jobs.terms(seq)
+            if len(self._terms) > KEPT_MAX:
+                self._terms.popitem(last=False)
+        else:
+            self._terms.move_to_end(seq)
+        return found
+
+    def peek(self, seq: JobSeq) -> Terms | None:
+        """The terms, if they are kept."""
+        return self._terms.get(seq)

@@ -1,0 +1,139 @@
+"""One tick: everything that has arrived, decided together and written in one transaction.
+
+    take in reports -> apply what is due -> look at new jobs -> settle -> plan -> apply placements
+
+A tick is a function of the rows, the reports, the time and the machine's size; it does nothing outside the database.
+What must be launched and stopped is derived from the rows afterwards (core.reconcile), by the loop.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from batchyard.core import events as e
+from batchyard.core import placement, resources
+from batchyard.core.ids import AttemptId, Millis
+from batchyard.core.jobs import Attempt, JobKey, JobStatus
+from batchyard.core.placement import Placement, Room
+from batchyard.engine.apply import Changes
+from batchyard.engine.clock import Ids
+from batchyard.engine.intake import take_in
+from batchyard.engine.pace import Pace
+from batchyard.engine.snapshot import Yard, snapshot
+from batchyard.engine.terms import TermsCache
+from batchyard.executors.interface import Report
+from batchyard.store.transaction import Transaction
+
+FIRST_LOOKS_MAX = 2_000
+DELETIONS_MAX = 500
+
+
+@dataclass(slots=True)
+class Surroundings:
+    """What a tick needs besides rows: caches and hints that may be lost at any time, and the machine."""
+
+    machine: Room
+    instance_id: str
+    terms: TermsCache
+    pace: Pace
+    ids: Ids
+    yard: Yard
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """active: attempts that hold capacity now. has_more: work is left over that should not wait for a bell."""
+
+    active: dict[AttemptId, Attempt]
+    has_more: bool
+
+
+def tick(tx: Transaction, now: Millis, reports: Sequence[Report], around: Surroundings) -> Outcome:
+    """Decide everything that can be decided now."""
+    changes = Changes(tx, now, around.terms)
+    active = {attempt.attempt_id: attempt for attempt in tx.attempts.active()}
+    take_in(changes, active, reports, around.pace)
+    _apply_due(changes, active)
+    has_more = _look_at_new_jobs(changes)
+    has_more |= _empty_deleted_queues(changes, around)
+    changes.settle()
+    changes.save()
+    _place(changes, active, around)
+    changes.settle()
+    changes.save()
+    return Outcome(active, has_more)
+
+
+def _apply_due(changes: Changes, active: dict[AttemptId, Attempt]) -> None:
+    for attempt in list(active.values()):
+        if attempt.due_at is not None and attempt.due_at <= changes.now and attempt.stop_wanted is None:
+            timed_out = changes.happen(attempt.key, e.TimeoutReached(changes.now), attempt)
+            assert timed_out is not None
+            active[attempt.attempt_id] = timed_out
+
+
+def _look_at_new_jobs(changes: Changes) -> bool:
+    rows = changes.tx.jobs.submitted(FIRST_LOOKS_MAX)
+    changes.know(rows)
+    for row in rows:
+        current = changes.row(row.seq)
+        if current.job.status is JobStatus.SUBMITTED:
+            changes.first_look(current)
+    return len(rows) == FIRST_LOOKS_MAX
+
+
+def _empty_deleted_queues(changes: Changes, around: Surroundings) -> bool:
+    """End the jobs of queues that are being deleted, and drop a queue once all have ended (F 8.2)."""
+    has_more = False
+    for queue in list(around.yard.queues.values()):
+        if queue.status != resources.DELETING:
+            continue
+        changes.save()
+        rows = changes.tx.jobs.live_of_queue(queue.id, DELETIONS_MAX)
+        for row in rows:
+            changes.request(row.job.key, e.QueueDeleted(changes.now))
+        changes.settle()
+        changes.save()
+        has_more |= len(rows) == DELETIONS_MAX
+        if not changes.tx.jobs.has_live(queue.id):
+            changes.tx.job_queues.delete(queue.name)
+            del around.yard.queues[queue.id]
+    return has_more
+
+
+def _place(changes: Changes, active: dict[AttemptId, Attempt], around: Surroundings) -> None:
+    view = snapshot(changes, around.yard, around.machine, active.values(), around.pace)
+    made = placement.plan(view)
+    for seq, reason in made.misfits.items():
+        changes.block(seq, reason)
+    for one in made.placements:
+        for attempt in _begin(changes, one, around):
+            active[attempt.attempt_id] = attempt
+
+
+def _begin(changes: Changes, placed: Placement, around: Surroundings) -> list[Attempt]:
+    """Make the attempts of a placement."""
+    row = changes.row(placed.seq)
+    changes.block(placed.seq, None)
+    is_array = row.children is not None
+    keys = changes.take_children(placed.seq, placed.number) if is_array else [JobKey(placed.seq)]
+    resolved = changes.terms(placed.seq).resolved
+    begun = []
+    for key in keys:
+        attempt_id = around.ids.attempt_id()
+        attempt = Attempt(
+            key=key,
+            attempt=changes.job(key).attempt + 1,
+            attempt_id=attempt_id,
+            compute_environment=placed.compute_environment,
+            instance_id=around.instance_id,
+            vcpus=row.need.vcpus,
+            memory_mib=row.need.memory_mib,
+            gpus=row.need.gpus,
+            placed_at=changes.now,
+            log_group=resolved.log_group,
+            log_stream=f"{resolved.log_stream_prefix}/default/{attempt_id}",
+        )
+        event = e.JobPlaced(changes.now, attempt_id, placed.compute_environment, around.instance_id)
+        changes.place(key, event, attempt)
+        begun.append(attempt)
+    return begun

@@ -1,0 +1,132 @@
+"""Rows of attempts. An attempt is active, and holds capacity, until `stopped_at` is set."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import Connection
+
+from batchyard.core.ids import JobSeq
+from batchyard.core.jobs import Attempt, JobKey, StopCause
+
+_NO_INDEX = -1
+_COLUMNS = (
+    "job_seq, array_index, attempt, attempt_id, compute_environment, instance_id, vcpus, memory_mib, gpus, placed_at, "
+    "log_group, log_stream, started_at, stopped_at, due_at, stop_wanted, exit_code, reason, status_reason"
+)
+_SELECT = f"SELECT {_COLUMNS} FROM attempts"  # noqa: S608 - the columns are the constant above
+_WRITE = f"INSERT OR REPLACE INTO attempts ({_COLUMNS}) VALUES ({', '.join('?' * 19)})"
+_UPDATE = (
+    "UPDATE attempts SET started_at=?, stopped_at=?, due_at=?, stop_wanted=?, exit_code=?, reason=?, status_reason=?"
+    " WHERE job_seq=? AND array_index=? AND attempt=?"
+)
+_CAUSE = {cause.value: cause for cause in StopCause}
+
+
+def _index(key: JobKey) -> int:
+    return _NO_INDEX if key.array_index is None else key.array_index
+
+
+def _attempt(r: Any) -> Attempt:
+    key = JobKey(r[0], None if r[1] == _NO_INDEX else r[1])
+    stop_wanted = None if r[15] is None else _CAUSE[r[15]]
+    return Attempt(key, *r[2:15], stop_wanted, r[16], r[17], r[18])
+
+
+class Attempts:
+    """Attempts of every job."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._run = connection.exec_driver_sql
+
+    def insert(self, attempts: Iterable[Attempt]) -> None:
+        """Record attempts that begin (an attempt that ended within the same tick is written as it ended)."""
+        values = [
+            (
+                a.key.seq,
+                _index(a.key),
+                a.attempt,
+                a.attempt_id,
+                a.compute_environment,
+                a.instance_id,
+                a.vcpus,
+                a.memory_mib,
+                a.gpus,
+                a.placed_at,
+                a.log_group,
+                a.log_stream,
+                a.started_at,
+                a.stopped_at,
+                a.due_at,
+                a.stop_wanted,
+                a.exit_code,
+                a.reason,
+                a.status_reason,
+            )
+            for a in attempts
+        ]
+        if values:
+            self._run(_WRITE, values)
+
+    def update(self, attempts: Iterable[Attempt]) -> None:
+        """Write what changes of attempts."""
+        values = [
+            (
+                a.started_at,
+                a.stopped_at,
+                a.due_at,
+                a.stop_wanted,
+                a.exit_code,
+                a.reason,
+                a.status_reason,
+                a.key.seq,
+                _index(a.key),
+                a.attempt,
+            )
+            for a in attempts
+        ]
+        if values:
+            self._run(_UPDATE, values)
+
+    def delete(self, attempts: Iterable[Attempt]) -> None:
+        """Forget attempts that were taken back before they started."""
+        values = [(a.key.seq, _index(a.key), a.attempt) for a in attempts]
+        if values:
+            self._run("DELETE FROM attempts WHERE job_seq=? AND array_index=? AND attempt=?", values)
+
+    def active(self) -> list[Attempt]:
+        """Every attempt that holds capacity, oldest placement first."""
+        return [_attempt(r) for r in self._run(f"{_SELECT} WHERE stopped_at IS NULL ORDER BY placed_at, attempt_id")]
+
+    def of_job(self, key: JobKey) -> list[Attempt]:
+        """All attempts of a job or child, oldest first."""
+        found = self._run(
+            f"{_SELECT} WHERE job_seq = ? AND array_index = ? ORDER BY attempt", (key.seq, _index(key))
+        )
+        return [_attempt(r) for r in found]
+
+    def current(self, key: JobKey) -> Attempt | None:
+        """The latest attempt of a job or child, active or ended; None before the first."""
+        found = self._run(
+            f"{_SELECT} WHERE job_seq = ? AND array_index = ? ORDER BY attempt DESC LIMIT 1", (key.seq, _index(key))
+        ).one_or_none()
+        return None if found is None else _attempt(found)
+
+    def current_of_jobs(self, seqs: Sequence[JobSeq]) -> dict[JobSeq, Attempt]:
+        """The latest attempts of single jobs that have any, by number."""
+        if not seqs:
+            return {}
+        marks = ", ".join("?" * len(seqs))
+        found = self._run(
+            f"{_SELECT} WHERE job_seq IN ({marks}) AND array_index = {_NO_INDEX} ORDER BY attempt", tuple(seqs)
+        )
+        return {a.key.seq: a for a in map(_attempt, found)}
+
+    def current_of_children(self, seq: JobSeq, indexes: Sequence[int]) -> dict[int, Attempt]:
+        """The latest attempts of these children that have any, by index."""
+        if not indexes:
+            return {}
+        marks = ", ".join("?" * len(indexes))
+        found = self._run(
+            f"{_SELECT} WHERE job_seq = ? AND array_index IN ({marks}) ORDER BY attempt", (seq, *indexes)
+        )
+        return {a.key.array_index: a for a in map(_attempt, found) if a.key.array_index is not None}

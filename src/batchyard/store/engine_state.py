@@ -1,0 +1,18 @@
+"""What the engine itself must not forget: how far it has read an executor's journal."""
+
+from sqlalchemy import Connection
+
+
+class EngineState:
+    """A few named values, written in the transaction whose effects they describe."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._run = connection.exec_driver_sql
+
+    def get(self, key: str) -> str | None:
+        """The value, or None if it was never set."""
+        return self._run("SELECT value FROM engine_state WHERE key = ?", (key,)).scalar()
+
+    def set(self, key: str, value: str) -> None:
+        """Set the value."""
+        self._run("INSERT OR REPLACE INTO engine_state (key, value) VALUES (?, ?)", (key, value))

@@ -1,0 +1,265 @@
+"""Rows of jobs and of what they were submitted as.
+
+Statements here are written out: these are the hot paths, run in batches once per tick. `?` stands for a value; nothing
+from outside is ever put into the text of a statement.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sqlalchemy import Connection
+
+from batchyard.core.arrays import Children, Segment
+from batchyard.core.ids import JobId, JobSeq, Millis
+from batchyard.core.jobs import Job, JobKey, JobStatus, Terms
+from batchyard.core.placement import Room
+from batchyard.store import documents
+
+
+@dataclass(frozen=True, slots=True)
+class JobRow:
+    """A submitted job: what changes of it (`job`, `children`) beside what it is found and placed by."""
+
+    job: Job
+    job_id: JobId
+    job_name: str
+    queue_id: int
+    definition_id: int
+    need: Room
+    array_size: int | None = None
+    children: Children | None = None
+    children_updated_at: Millis | None = None
+    is_placeable: bool = False
+    share_identifier: str | None = None
+    scheduling_priority: int | None = None
+
+    @property
+    def seq(self) -> JobSeq:
+        """The job's number in order of submission."""
+        return self.job.key.seq
+
+
+_COLUMNS = (
+    "seq, job_id, job_name, queue_id, definition_id, status, status_reason, created_at, scheduled_at, started_at, "
+    "stopped_at, attempt, is_cancelled, is_terminated, requested_reason, array_size, children, children_updated_at, "
+    "placeable, vcpus, memory_mib, gpus, share_identifier, scheduling_priority"
+)
+_SELECT = f"SELECT {_COLUMNS} FROM jobs"  # noqa: S608 - the columns are the constant above
+_INSERT = f"INSERT INTO jobs ({_COLUMNS}) VALUES ({', '.join('?' * 24)})"
+_UPDATE = (
+    "UPDATE jobs SET status=?, status_reason=?, scheduled_at=?, started_at=?, stopped_at=?, attempt=?, is_cancelled=?,"
+    " is_terminated=?, requested_reason=?, children=?, children_updated_at=?, placeable=? WHERE seq=?"
+)
+_STATUS = {status.value: status for status in JobStatus}
+
+
+def dump_children(children: Children) -> str:
+    """The `children` column: counts by status, and segments as short lists."""
+    return documents.dump(
+        [
+            children.size,
+            {status.value: count for status, count in children.counts.items()},
+            [
+                [
+                    s.first,
+                    s.last,
+                    s.status.value,
+                    s.status_reason,
+                    s.stopped_at,
+                    s.is_cancelled,
+                    s.is_terminated,
+                    s.requested_reason,
+                ]
+                for s in children.segments
+            ],
+        ]
+    )
+
+
+def load_children(text: str) -> Children:
+    """What `dump_children` wrote."""
+    size, counts, segments = documents.load(text)
+    return Children(
+        size,
+        {_STATUS[name]: count for name, count in counts.items()},
+        tuple(Segment(s[0], s[1], _STATUS[s[2]], *s[3:]) for s in segments),
+    )
+
+
+def _row(r: Any) -> JobRow:
+    job = Job(
+        key=JobKey(r[0]),
+        status=_STATUS[r[5]],
+        created_at=r[7],
+        status_reason=r[6],
+        scheduled_at=r[8],
+        started_at=r[9],
+        stopped_at=r[10],
+        attempt=r[11],
+        is_cancelled=bool(r[12]),
+        is_terminated=bool(r[13]),
+        requested_reason=r[14],
+    )
+    return JobRow(
+        job=job,
+        job_id=r[1],
+        job_name=r[2],
+        queue_id=r[3],
+        definition_id=r[4],
+        need=Room(r[19], r[20], r[21]),
+        array_size=r[15],
+        children=None if r[16] is None else load_children(r[16]),
+        children_updated_at=r[17],
+        is_placeable=bool(r[18]),
+        share_identifier=r[22],
+        scheduling_priority=r[23],
+    )
+
+
+def _values(row: JobRow, seq: int | None) -> tuple[Any, ...]:
+    job, need = row.job, row.need
+    return (
+        seq,
+        row.job_id,
+        row.job_name,
+        row.queue_id,
+        row.definition_id,
+        job.status.value,
+        job.status_reason,
+        job.created_at,
+        job.scheduled_at,
+        job.started_at,
+        job.stopped_at,
+        job.attempt,
+        job.is_cancelled,
+        job.is_terminated,
+        job.requested_reason,
+        row.array_size,
+        None if row.children is None else dump_children(row.children),
+        row.children_updated_at,
+        row.is_placeable,
+        need.vcpus,
+        need.memory_mib,
+        need.gpus,
+        row.share_identifier,
+        row.scheduling_priority,
+    )
+
+
+class Jobs:
+    """Submitted jobs: single ones and the parents of arrays."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._run = connection.exec_driver_sql
+
+    def insert(self, row: JobRow, terms: Terms) -> JobRow:
+        """Record a submission; its number is given here (the `seq` in `row` is ignored)."""
+        result = self._run(_INSERT, _values(row, None))
+        seq = JobSeq(result.lastrowid)
+        self._run("INSERT INTO job_requests (seq, document) VALUES (?, ?)", (seq, documents.dump(terms)))
+        return replace(row, job=replace(row.job, key=JobKey(seq)))
+
+    def update(self, rows: Iterable[JobRow]) -> None:
+        """Write what changes of these jobs."""
+        values = [
+            (
+                r.job.status.value,
+                r.job.status_reason,
+                r.job.scheduled_at,
+                r.job.started_at,
+                r.job.stopped_at,
+                r.job.attempt,
+                r.job.is_cancelled,
+                r.job.is_terminated,
+                r.job.requested_reason,
+                None if r.children is None else dump_children(r.children),
+                r.children_updated_at,
+                r.is_placeable,
+                r.seq,
+            )
+            for r in rows
+        ]
+        if values:
+            self._run(_UPDATE, values)
+
+    def get(self, seq: JobSeq) -> JobRow:
+        """The job of a number that is known to exist."""
+        found = self._run(f"{_SELECT} WHERE seq = ?", (seq,)).one()
+        return _row(found)
+
+    def get_many(self, seqs: Sequence[JobSeq]) -> list[JobRow]:
+        """The jobs of these numbers, in no order."""
+        marks = ", ".join("?" * len(seqs))
+        return [_row(r) for r in self._run(f"{_SELECT} WHERE seq IN ({marks})", tuple(seqs))] if seqs else []
+
+    def find(self, job_id: str) -> JobRow | None:
+        """The job of an id as clients know it, without child index; None if there is none."""
+        found = self._run(f"{_SELECT} WHERE job_id = ?", (job_id,)).one_or_none()
+        return None if found is None else _row(found)
+
+    def find_many(self, job_ids: Sequence[str]) -> dict[str, JobRow]:
+        """The jobs that exist among these ids, by id."""
+        if not job_ids:
+            return {}
+        marks = ", ".join("?" * len(job_ids))
+        return {r[1]: _row(r) for r in self._run(f"{_SELECT} WHERE job_id IN ({marks})", tuple(job_ids))}
+
+    def terms(self, seq: JobSeq) -> Terms:
+        """What the job was submitted as."""
+        found = self._run("SELECT document FROM job_requests WHERE seq = ?", (seq,)).scalar_one()
+        return documents.load_as(found, Terms)
+
+    def submitted(self, limit: int) -> list[JobRow]:
+        """Jobs that the loop has not looked at yet, oldest first."""
+        return [_row(r) for r in self._run(f"{_SELECT} WHERE status = 'SUBMITTED' ORDER BY seq LIMIT ?", (limit,))]
+
+    def placeable(self, queue_id: int, after: int, limit: int) -> list[JobRow]:
+        """The next jobs of a queue with something to place, first in first out, from beyond number `after`."""
+        return [
+            _row(r)
+            for r in self._run(
+                f"{_SELECT} WHERE queue_id = ? AND placeable = 1 AND seq > ? ORDER BY seq LIMIT ?",
+                (queue_id, after, limit),
+            )
+        ]
+
+    def queues_with_placeable(self) -> list[int]:
+        """The queues that have something to place: one index seek for each, however many jobs wait."""
+        found: list[int] = []
+        last = -1
+        while True:
+            queue_id = self._run(
+                "SELECT queue_id FROM jobs WHERE placeable = 1 AND queue_id > ? ORDER BY queue_id LIMIT 1", (last,)
+            ).scalar()
+            if queue_id is None:
+                return found
+            found.append(queue_id)
+            last = queue_id
+
+    def reconsider_misfits(self) -> None:
+        """Let jobs that could never fit be looked at again, since a compute environment or queue has changed."""
+        self._run(
+            "UPDATE jobs SET placeable = 1 WHERE placeable = 0 AND status IN ('RUNNABLE', 'PENDING') AND"
+            " status_reason LIKE 'MISCONFIGURATION:%'"
+        )
+
+    def live_of_queue(self, queue_id: int, limit: int) -> list[JobRow]:
+        """Jobs of a queue that have not ended and have not been asked to, for the deletion of the queue."""
+        return [
+            _row(r)
+            for r in self._run(
+                f"{_SELECT} WHERE queue_id = ? AND status IN ('SUBMITTED', 'PENDING', 'RUNNABLE', 'STARTING',"
+                " 'RUNNING') AND requested_reason IS NULL LIMIT ?",
+                (queue_id, limit),
+            )
+        ]
+
+    def has_live(self, queue_id: int) -> bool:
+        """Whether a job of the queue has not ended."""
+        found = self._run(
+            "SELECT 1 FROM jobs WHERE queue_id = ? AND status IN ('SUBMITTED', 'PENDING', 'RUNNABLE', 'STARTING',"
+            " 'RUNNING') LIMIT 1",
+            (queue_id,),
+        )
+        return found.first() is not None
