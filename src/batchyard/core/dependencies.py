@@ -39,6 +39,10 @@ class Edge:
         """Whether it lets children go one by one."""
         return self.type is not None
 
+    def owned_by(self, seq: JobSeq) -> "Edge":
+        """The edge of job `seq`, once that job has its number; a SEQUENTIAL edge points at its own job."""
+        return replace(self, job_seq=seq, on_job_seq=seq if self.type == SEQUENTIAL else self.on_job_seq)
+
 
 @dataclass(frozen=True, slots=True)
 class Finished:

@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from batchyard.core.ids import JobSeq, Millis
+from batchyard.core.intervals import Indexes
 from batchyard.core.jobs import Job, JobKey, JobStatus
 
 _COLUMNS = (
@@ -72,3 +73,8 @@ class ArrayChildren:
             (seq, *(s.value for s in statuses), after, limit),
         )
         return [_job(r, created_at) for r in found]
+
+    def indexes(self, seq: JobSeq, status: JobStatus) -> Indexes:
+        """The children with rows that are in this status."""
+        found = self._run("SELECT array_index FROM array_children WHERE job_seq = ? AND status = ?", (seq, status.value))
+        return Indexes.of(r[0] for r in found)

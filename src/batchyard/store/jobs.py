@@ -45,7 +45,7 @@ _COLUMNS = (
     "stopped_at, attempt, is_cancelled, is_terminated, requested_reason, array_size, children, children_updated_at, "
     "placeable, vcpus, memory_mib, gpus, share_identifier, scheduling_priority"
 )
-_SELECT = f"SELECT {_COLUMNS} FROM jobs"  # noqa: S608 - the columns are the constant above
+SELECT_JOBS = f"SELECT {_COLUMNS} FROM jobs"  # noqa: S608 - the columns are the constant above
 _INSERT = f"INSERT INTO jobs ({_COLUMNS}) VALUES ({', '.join('?' * 24)})"
 _UPDATE = (
     "UPDATE jobs SET status=?, status_reason=?, scheduled_at=?, started_at=?, stopped_at=?, attempt=?, is_cancelled=?,"
@@ -87,7 +87,7 @@ def load_children(text: str) -> Children:
     )
 
 
-def _row(r: Any) -> JobRow:
+def job_row(r: Any) -> JobRow:
     job = Job(
         key=JobKey(r[0]),
         status=_STATUS[r[5]],
@@ -185,25 +185,25 @@ class Jobs:
 
     def get(self, seq: JobSeq) -> JobRow:
         """The job of a number that is known to exist."""
-        found = self._run(f"{_SELECT} WHERE seq = ?", (seq,)).one()
-        return _row(found)
+        found = self._run(f"{SELECT_JOBS} WHERE seq = ?", (seq,)).one()
+        return job_row(found)
 
     def get_many(self, seqs: Sequence[JobSeq]) -> list[JobRow]:
         """The jobs of these numbers, in no order."""
         marks = ", ".join("?" * len(seqs))
-        return [_row(r) for r in self._run(f"{_SELECT} WHERE seq IN ({marks})", tuple(seqs))] if seqs else []
+        return [job_row(r) for r in self._run(f"{SELECT_JOBS} WHERE seq IN ({marks})", tuple(seqs))] if seqs else []
 
     def find(self, job_id: str) -> JobRow | None:
         """The job of an id as clients know it, without child index; None if there is none."""
-        found = self._run(f"{_SELECT} WHERE job_id = ?", (job_id,)).one_or_none()
-        return None if found is None else _row(found)
+        found = self._run(f"{SELECT_JOBS} WHERE job_id = ?", (job_id,)).one_or_none()
+        return None if found is None else job_row(found)
 
     def find_many(self, job_ids: Sequence[str]) -> dict[str, JobRow]:
         """The jobs that exist among these ids, by id."""
         if not job_ids:
             return {}
         marks = ", ".join("?" * len(job_ids))
-        return {r[1]: _row(r) for r in self._run(f"{_SELECT} WHERE job_id IN ({marks})", tuple(job_ids))}
+        return {r[1]: job_row(r) for r in self._run(f"{SELECT_JOBS} WHERE job_id IN ({marks})", tuple(job_ids))}
 
     def terms(self, seq: JobSeq) -> Terms:
         """What the job was submitted as."""
@@ -212,14 +212,14 @@ class Jobs:
 
     def submitted(self, limit: int) -> list[JobRow]:
         """Jobs that the loop has not looked at yet, oldest first."""
-        return [_row(r) for r in self._run(f"{_SELECT} WHERE status = 'SUBMITTED' ORDER BY seq LIMIT ?", (limit,))]
+        return [job_row(r) for r in self._run(f"{SELECT_JOBS} WHERE status = 'SUBMITTED' ORDER BY seq LIMIT ?", (limit,))]
 
     def placeable(self, queue_id: int, after: int, limit: int) -> list[JobRow]:
         """The next jobs of a queue with something to place, first in first out, from beyond number `after`."""
         return [
-            _row(r)
+            job_row(r)
             for r in self._run(
-                f"{_SELECT} WHERE queue_id = ? AND placeable = 1 AND seq > ? ORDER BY seq LIMIT ?",
+                f"{SELECT_JOBS} WHERE queue_id = ? AND placeable = 1 AND seq > ? ORDER BY seq LIMIT ?",
                 (queue_id, after, limit),
             )
         ]
@@ -247,9 +247,9 @@ class Jobs:
     def live_of_queue(self, queue_id: int, limit: int) -> list[JobRow]:
         """Jobs of a queue that have not ended and have not been asked to, for the deletion of the queue."""
         return [
-            _row(r)
+            job_row(r)
             for r in self._run(
-                f"{_SELECT} WHERE queue_id = ? AND status IN ('SUBMITTED', 'PENDING', 'RUNNABLE', 'STARTING',"
+                f"{SELECT_JOBS} WHERE queue_id = ? AND status IN ('SUBMITTED', 'PENDING', 'RUNNABLE', 'STARTING',"
                 " 'RUNNING') AND requested_reason IS NULL LIMIT ?",
                 (queue_id, limit),
             )

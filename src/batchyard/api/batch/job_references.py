@@ -1,0 +1,52 @@
+"""Job ids as clients write them: a UUID, `UUID:index` for an array child, `UUID#node`, or a job's ARN."""
+
+import re
+from dataclasses import dataclass
+
+from batchyard.core import refusals
+from batchyard.core.jobs import JobKey
+from batchyard.store.jobs import JobRow
+from batchyard.store.transaction import Transaction
+
+_ID = re.compile(r"(?P<job>[a-zA-Z0-9_-]{1,128})(?:(?P<mark>[:#])(?P<number>[0-9]{1,9}))?")
+_ARN = re.compile(r"arn:[^:]+:batch:[^:]*:[^:]*:job/(?P<id>.+)")
+
+
+@dataclass(frozen=True, slots=True)
+class JobReference:
+    """`text` as given. An index or a node, or neither."""
+
+    text: str
+    job_id: str
+    array_index: int | None = None
+    node_index: int | None = None
+
+
+def parse_job_id(text: str) -> JobReference:
+    """Read an id; raises Refusal for characters that no id has (F 1.6, DescribeJobs)."""
+    arn = _ARN.fullmatch(text)
+    found = _ID.fullmatch(arn["id"] if arn else text)
+    if found is None:
+        raise refusals.provided_name_not_supported(text)
+    number = None if found["number"] is None else int(found["number"])
+    if found["mark"] == "#":
+        return JobReference(text, found["job"], node_index=number)
+    return JobReference(text, found["job"], array_index=number)
+
+
+def key_in(row: JobRow | None, reference: JobReference) -> JobKey | None:
+    """The key that `reference` names within its job's row, or None if there is no such job or child."""
+    if row is None or reference.node_index is not None:
+        return None
+    if reference.array_index is None:
+        return JobKey(row.seq)
+    if row.array_size is None or reference.array_index >= row.array_size:
+        return None
+    return JobKey(row.seq, reference.array_index)
+
+
+def find_job(tx: Transaction, reference: JobReference) -> tuple[JobRow, JobKey] | None:
+    """The row and key that an id names, or None."""
+    row = tx.jobs.find(reference.job_id)
+    key = key_in(row, reference)
+    return None if row is None or key is None else (row, key)

@@ -1,0 +1,171 @@
+"""SubmitJob: check everything that AWS checks before it answers (F 3.2), then record one job.
+
+An array is one row, whatever its size. A dependency starts with what is already known of the job it names: one that
+has SUCCEEDED is satisfied at once; one that has FAILED lets the job be accepted, and fails it when the engine first
+looks at it, in the same transaction.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from batchyard.api.batch.job_references import JobReference, parse_job_id
+from batchyard.api.context import Context
+from batchyard.api.references import find_job_definition, find_job_queue
+from batchyard.core import names, quotas, refusals, resources
+from batchyard.core.dependencies import N_TO_N, SEQUENTIAL, Edge
+from batchyard.core.ids import JobSeq
+from batchyard.core.intervals import NOTHING, Indexes
+from batchyard.core.jobs import Job, JobKey, JobStatus, Terms
+from batchyard.core.placement import Room
+from batchyard.core.resources import JobQueue
+from batchyard.core.submission import ResolvedJob, check_platform, resolve
+from batchyard.core.tags import new_tags
+from batchyard.store.jobs import JobRow
+
+Request = Mapping[str, Any]
+
+
+def submit_job(context: Context, request: Request) -> dict[str, Any]:
+    """SubmitJob. Answers jobArn, jobName and jobId; raises Refusal with nothing recorded."""
+    if not names.is_job_name(request["jobName"]):
+        raise refusals.job_name_invalid()
+    size = _array_size(context, request)
+    wanted = _depends_on(request, size)
+    tags = new_tags(request.get("tags"))
+    queue = _open_queue(context, request)
+    definition = find_job_definition(context.tx, request["jobDefinition"])
+    if definition is None or definition.status != resources.ACTIVE:
+        raise refusals.job_definition_not_found(request["jobDefinition"])
+    resolved = resolve(definition, request)
+    _check_queue(context, queue, resolved, request)
+    edges = _edges(context, wanted, size)
+    job_id = context.ids.job_id()
+    row = context.tx.jobs.insert(
+        JobRow(
+            job=Job(JobKey(JobSeq(0)), JobStatus.SUBMITTED, context.now),
+            job_id=job_id,
+            job_name=request["jobName"],
+            queue_id=queue.id,
+            definition_id=definition.id,
+            need=Room(resolved.vcpus, resolved.memory_mib, resolved.gpus),
+            array_size=size,
+            share_identifier=request.get("shareIdentifier"),
+            scheduling_priority=resolved.scheduling_priority,
+        ),
+        Terms(
+            job_id=job_id,
+            job_name=request["jobName"],
+            queue=queue.name,
+            definition=definition.reference,
+            definition_id=definition.id,
+            resolved=resolved,
+            depends_on=tuple(wanted),
+            array_size=size,
+            region=context.region,
+        ),
+    )
+    context.tx.dependencies.write(_owned(edges, row.seq))
+    tail = f"job/{row.job_id}"
+    if tags:
+        context.tx.tags.put(tail, tags)
+    return {"jobArn": context.arn(tail), "jobName": row.job_name, "jobId": row.job_id}
+
+
+def _array_size(context: Context, request: Request) -> int | None:
+    size = (request.get("arrayProperties") or {}).get("size")
+    if size is not None and not 2 <= size <= context.settings.array_size_max:
+        raise refusals.array_size_out_of_range(context.settings.array_size_max)
+    return None if size is None else int(size)
+
+
+def _open_queue(context: Context, request: Request) -> JobQueue:
+    queue = find_job_queue(context.tx, request["jobQueue"])
+    if queue is None:
+        raise refusals.job_queue_not_found(request["jobQueue"])
+    if queue.state != resources.ENABLED or queue.status == resources.DELETING:
+        raise refusals.job_queue_disabled(queue.name)
+    return queue
+
+
+def _check_queue(context: Context, queue: JobQueue, resolved: ResolvedJob, request: Request) -> None:
+    found = (context.tx.compute_environments.get(name) for name in queue.compute_environments)
+    check_platform(resolved.platform_capabilities, [environment.platform for environment in found if environment])
+    is_shared = queue.scheduling_policy is not None
+    share = request.get("shareIdentifier")
+    if not is_shared and (share or request.get("schedulingPriorityOverride") is not None):
+        raise refusals.share_identifier_on_fifo()
+    if is_shared and not share:
+        raise refusals.share_identifier_missing()
+    if share and not names.is_share_identifier(share):
+        raise refusals.share_identifier_invalid()
+
+
+# --------------------------------------------------------------------------------------------------------- dependencies
+
+
+def _depends_on(request: Request, size: int | None) -> list[dict[str, Any]]:
+    """dependsOn as it will be echoed; what can be judged without looking anything up is refused here."""
+    wanted = [{k: v for k, v in entry.items() if v} for entry in request.get("dependsOn") or ()]
+    if len(wanted) > quotas.DEPENDENCIES_PER_JOB:
+        raise refusals.too_many_dependencies()
+    for entry in wanted:
+        kind, job_id = entry.get("type"), entry.get("jobId")
+        if kind is None and job_id is None:
+            raise refusals.dependency_needs_job_id()
+        if kind == SEQUENTIAL and size is None and job_id is None:
+            raise refusals.sequential_needs_array()
+        if kind == N_TO_N and job_id is None:
+            raise refusals.n_to_n_needs_job_id()
+        if kind == N_TO_N and size is None:
+            raise refusals.n_to_n_needs_array()
+    return wanted
+
+
+def _edges(context: Context, wanted: Sequence[Mapping[str, Any]], size: int | None) -> list[Edge]:
+    """The edges of a job that has no number yet; a SEQUENTIAL edge will point at the job itself."""
+    own = JobSeq(0)
+    edges: list[Edge] = []
+    for entry in wanted:
+        if "jobId" in entry:
+            reference = parse_job_id(entry["jobId"])
+            found = context.tx.jobs.find(reference.job_id)
+            if found is None:
+                raise refusals.dependency_not_found(entry["jobId"])
+            if entry.get("type") == N_TO_N:
+                edges.append(_n_to_n(context, found, reference, len(edges), size))
+            else:
+                edges.append(_plain(context, found, reference, len(edges)))
+        if entry.get("type") == SEQUENTIAL and size is not None:
+            edges.append(Edge(own, len(edges), SEQUENTIAL, own, succeeded=Indexes.span(0, 0)))
+    return edges
+
+
+def _owned(edges: Sequence[Edge], seq: JobSeq) -> list[Edge]:
+    """The edges with the number that their job has been given."""
+    return [edge.owned_by(seq) for edge in edges]
+
+
+def _plain(context: Context, row: JobRow, reference: JobReference, position: int) -> Edge:
+    index = reference.array_index
+    is_child = index is not None and row.array_size is not None and index < row.array_size
+    if reference.node_index is not None or (index is not None and not is_child):
+        raise refusals.dependency_not_found(reference.text)
+    status = row.job.status
+    if index is not None and row.children is not None:
+        segment = row.children.segment_of(index)
+        child = None if segment else context.tx.array_children.get(row.seq, index, row.job.created_at)
+        status = segment.status if segment else child.status if child else status
+    outcome = status if status.is_terminal else None
+    return Edge(JobSeq(0), position, None, row.seq, index, outcome)
+
+
+def _n_to_n(context: Context, row: JobRow, reference: JobReference, position: int, size: int | None) -> Edge:
+    if row.array_size is None or reference.array_index is not None:
+        raise refusals.n_to_n_target_not_array(reference.text)
+    if row.array_size != size:
+        raise refusals.n_to_n_size_mismatch(reference.text, size or 1, row.array_size)
+    succeeded = context.tx.array_children.indexes(row.seq, JobStatus.SUCCEEDED)
+    failed = context.tx.array_children.indexes(row.seq, JobStatus.FAILED)
+    failed |= NOTHING if row.children is None else row.children.waiting(JobStatus.FAILED)
+    outcome = row.job.status if row.job.status.is_terminal else None
+    return Edge(JobSeq(0), position, N_TO_N, row.seq, None, outcome, succeeded, failed)

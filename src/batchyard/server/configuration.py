@@ -1,0 +1,99 @@
+"""What the operator chose: defaults, then `batchyard.toml`, then the flags of `serve`."""
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import platformdirs
+
+DEFAULT_PORT = 22824
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
+class ConfigurationProblem(Exception):
+    """The configuration cannot be used; the message says what to change."""
+
+
+def default_data_folder() -> Path:
+    """`~/.local/share/batchyard`, or where XDG says."""
+    return Path(platformdirs.user_data_dir("batchyard"))
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """Every setting, by its name in batchyard.toml; docs/configuration.md describes each.
+
+    max_vcpus, max_memory (MiB): what jobs may hold together; None is what the machine has, more is overcommitment by
+    choice. log_cap_bytes: of one attempt's log, None for no cap. stop_grace_seconds: between SIGTERM and SIGKILL.
+    synchronous: SQLite's; anything less than FULL gives up promise 1 on power loss.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = DEFAULT_PORT
+    data: Path = field(default_factory=default_data_folder)
+    executor: str = "auto"
+    database: str | None = None
+    max_vcpus: float | None = None
+    max_memory: int | None = None
+    account: str = "123456789012"
+    array_size_max: int = 10_000
+    log_cap_bytes: int | None = None
+    stop_grace_seconds: float = 30.0
+    synchronous: str = "FULL"
+
+
+EXECUTORS = ("auto", "process", "oci", "docker", "podman")
+
+
+def read_configuration(file: Path | None, flags: dict[str, Any]) -> Configuration:
+    """Defaults, over them the file's settings, over them the flags that were given (None means not given).
+
+    Raises ConfigurationProblem for a file that cannot be read, an unknown setting, or a value out of bounds.
+    """
+    settings: dict[str, Any] = {} if file is None else _read(file)
+    settings |= {name: value for name, value in flags.items() if value is not None}
+    try:
+        configuration = msgspec.convert(settings, Configuration, strict=True)
+    except msgspec.ValidationError as problem:
+        raise ConfigurationProblem(f"{file or 'flags'}: {problem}") from None
+    return _checked(replace(configuration, data=configuration.data.expanduser().absolute()))
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = msgspec.toml.decode(file.read_bytes())
+    except OSError as problem:
+        raise ConfigurationProblem(f"The configuration {file} cannot be read: {problem.strerror}.") from None
+    except msgspec.DecodeError as problem:
+        raise ConfigurationProblem(f"The configuration {file} is not TOML: {problem}.") from None
+    known = set(Configuration.__dataclass_fields__)
+    for name in found:
+        if name not in known:
+            raise ConfigurationProblem(f"{file}: there is no setting {name!r}. Known: {', '.join(sorted(known))}.")
+    return found
+
+
+def _checked(configuration: Configuration) -> Configuration:
+    if configuration.host not in LOOPBACK:
+        raise ConfigurationProblem(
+            f"Refusing to listen on {configuration.host}: anyone who reaches that address could run commands on this "
+            "machine, since this Batchyard does not verify signatures. Listen on 127.0.0.1 and reach it through an "
+            "SSH tunnel."
+        )
+    if configuration.executor not in EXECUTORS:
+        raise ConfigurationProblem(
+            f"There is no executor {configuration.executor!r}. Choose one of {', '.join(EXECUTORS)}."
+        )
+    if configuration.executor not in ("auto", "process"):
+        raise ConfigurationProblem(
+            f"The executor {configuration.executor!r} is not part of this Batchyard yet. Use --executor process."
+        )
+    if configuration.database is not None and not configuration.database.startswith("sqlite:///"):
+        raise ConfigurationProblem("--database takes an SQLite URL, such as sqlite:////var/lib/batchyard/yard.sqlite3.")
+    for name, value in (("max_vcpus", configuration.max_vcpus), ("max_memory", configuration.max_memory)):
+        if value is not None and value <= 0:
+            raise ConfigurationProblem(f"{name} must be more than 0.")
+    if not 2 <= configuration.array_size_max <= 1_000_000:
+        raise ConfigurationProblem("array_size_max must be between 2 and 1000000.")
+    return configuration

@@ -1,0 +1,69 @@
+"""The pages of ListJobs: keyset pages over indexes, so that a page costs the same wherever it stands."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection
+
+from batchyard.core.jobs import JobStatus
+from batchyard.store.jobs import SELECT_JOBS, JobRow, job_row
+
+FIRST_PAGE = 1 << 62
+"""Newer than any job."""
+
+Condition = tuple[str, Sequence[Any]]
+
+
+def named(pattern: str) -> Condition:
+    """JOB_NAME: equality without regard to case; a trailing `*` makes it a prefix."""
+    if pattern.endswith("*"):
+        return "job_name LIKE ? ESCAPE '\\'", (_escaped(pattern[:-1]) + "%",)
+    return "job_name = ? COLLATE NOCASE", (pattern,)
+
+
+def of_definition(pattern: str) -> Condition:
+    """JOB_DEFINITION: `name` (any revision), `name:revision`, or a prefix of the name with a trailing `*`."""
+    if pattern.endswith("*"):
+        where, value = "substr(name, 1, length(?1)) = ?1", pattern[:-1]
+        return f"definition_id IN (SELECT id FROM job_definitions WHERE {where.replace('?1', '?')})", (value, value)
+    name, _, revision = pattern.partition(":")
+    if revision:
+        where = "name = ? AND revision = ?"
+        return f"definition_id IN (SELECT id FROM job_definitions WHERE {where})", (name, int(revision))
+    return "definition_id IN (SELECT id FROM job_definitions WHERE name = ?)", (name,)
+
+
+def created(*, before: int | None = None, after: int | None = None) -> Condition:
+    """BEFORE_CREATED_AT or AFTER_CREATED_AT, in milliseconds."""
+    return ("created_at < ?", (before,)) if before is not None else ("created_at > ?", (after,))
+
+
+def of_share(share_identifier: str) -> Condition:
+    """SHARE_IDENTIFIER."""
+    return "share_identifier = ?", (share_identifier,)
+
+
+def with_status(status: JobStatus) -> Condition:
+    """jobStatus."""
+    return "status = ?", (status.value,)
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+
+
+class JobLists:
+    """Lists of the jobs of a queue, newest first."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._run = connection.exec_driver_sql
+
+    def page(self, queue_id: int, conditions: Sequence[Condition], before_seq: int, limit: int) -> list[JobRow]:
+        """Up to `limit` jobs older than number `before_seq` that meet all conditions.
+
+        The conditions' texts are made by this module alone; what callers supply are values.
+        """
+        where = " AND ".join(["queue_id = ?", *(text for text, _ in conditions), "seq < ?"])
+        values = [queue_id, *(value for _, values in conditions for value in values), before_seq, limit]
+        found = self._run(f"{SELECT_JOBS} WHERE {where} ORDER BY seq DESC LIMIT ?", tuple(values))
+        return [job_row(r) for r in found]
