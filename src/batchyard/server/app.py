@@ -1,0 +1,168 @@
+"""The HTTP edge: bytes in, the operation's answer or an AWS error out.
+
+One ASGI application serves everything on one port. Requests for AWS (`/v1/...`, and `POST /` of CloudWatch Logs) are
+answered by a bare ASGI callable, since they come by the thousand; everything else (`/health`, pages) is Starlette's.
+What an operation does is behind `Dispatch`; nothing is decided here.
+"""
+
+import logging
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from batchyard.core.refusals import Refusal
+from batchyard.wire import faults, model, sigv4
+from batchyard.wire.faults import Fault
+from batchyard.wire.model import Operation
+from batchyard.wire.parsing import parse
+from batchyard.wire.routing import Router
+from batchyard.wire.serializing import serialize
+from batchyard.wire.validation import validate
+
+BODY_BYTES_MAX = 1024 * 1024
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class RequestContext:
+    """What is known of a request besides its members.
+
+    region is that of the signature's credential scope, `us-east-1` without one. access_key_id is who claims to call.
+    """
+
+    request_id: str
+    region: str
+    access_key_id: str | None
+
+
+class Dispatch(Protocol):
+    """Carries an operation out.
+
+    request holds validated members only. Returns the members of the output. Raises Refusal for what AWS would refuse;
+    any other exception is a bug and becomes a ServerException.
+    """
+
+    async def __call__(
+        self, operation: Operation, request: dict[str, Any], context: RequestContext
+    ) -> Mapping[str, Any]: ...
+
+
+def create_app(dispatch: Dispatch, *, body_limit: int = BODY_BYTES_MAX, routes: Sequence[BaseRoute] = ()) -> ASGIApp:
+    """The application. body_limit is in bytes; routes are further pages (a console) beside `/health`."""
+    pages = Starlette(
+        routes=[Route("/health", _health), *routes],
+        exception_handlers={HTTPException: _page_refused},
+    )
+    aws = _AwsEndpoint(dispatch, body_limit)
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        is_aws = scope["type"] == "http" and (
+            scope["path"].startswith("/v1/") or (scope["path"] == "/" and scope["method"] == "POST")
+        )
+        await (aws if is_aws else pages)(scope, receive, send)
+
+    return app
+
+
+async def _health(_request: Request) -> Response:
+    return JSONResponse({"status": "ok"})
+
+
+async def _page_refused(_request: Request, error: Exception) -> Response:
+    """A path nobody knows may have been meant for AWS, so it is refused in AWS's form."""
+    assert isinstance(error, HTTPException)
+    request_id = str(uuid.uuid4())
+    fault = (
+        faults.unknown_operation()
+        if error.status_code in (404, 405)
+        else Fault("HTTPException", error.status_code, error.detail)
+    )
+    answer = faults.answer(fault, request_id)
+    headers = {"x-amzn-RequestId": request_id, "x-amzn-ErrorType": answer.code}
+    return Response(answer.body, answer.status, headers, "application/json")
+
+
+class _Disconnected(Exception):
+    """The client went away before its request was complete."""
+
+
+class _AwsEndpoint:
+    """AWS Batch and CloudWatch Logs as one ASGI callable."""
+
+    def __init__(self, dispatch: Dispatch, body_limit: int) -> None:
+        self._dispatch = dispatch
+        self._body_limit = body_limit
+        self._services = {service.name: service for service in (model.batch(), model.logs())}
+        self._router = Router(self._services.values())
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request_id = str(uuid.uuid4())
+        headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
+        service = self._services["logs" if "x-amz-target" in headers and scope["path"] == "/" else "batch"]
+        status, code = 200, b""
+        try:
+            body = await self._answer(scope, headers, receive, request_id)
+        except _Disconnected:
+            return
+        except Exception as error:
+            answer = faults.answer(_fault(error, service.name, request_id), request_id, service.name)
+            status, code, body = answer.status, answer.code.encode(), answer.body
+        answer_headers = [
+            (b"x-amzn-requestid", request_id.encode()),
+            (b"content-type", service.content_type.encode()),
+            (b"content-length", str(len(body)).encode()),
+        ]
+        if code:
+            answer_headers.append((b"x-amzn-errortype", code))
+        await send({"type": "http.response.start", "status": status, "headers": answer_headers})
+        await send({"type": "http.response.body", "body": body})
+
+    async def _answer(self, scope: Scope, headers: Mapping[str, str], receive: Receive, request_id: str) -> bytes:
+        query = scope["query_string"].decode("latin-1")
+        route = self._router.route(scope["method"], scope["raw_path"].decode("latin-1"), headers.get("x-amz-target"))
+        body = await self._body(headers, receive)
+        parsed = parse(
+            route.operation, body, query=query, labels=route.labels, content_type=headers.get("content-type")
+        )
+        request = validate(route.operation, parsed)
+        caller = sigv4.caller(headers.get("authorization"), query)
+        context = RequestContext(request_id, caller.region, caller.access_key_id)
+        return serialize(route.operation, await self._dispatch(route.operation, request, context))
+
+    async def _body(self, headers: Mapping[str, str], receive: Receive) -> bytes:
+        """The whole body, never holding more than the limit: a body that says or proves to be larger is not read on."""
+        announced = headers.get("content-length", "")
+        if announced.isdigit() and int(announced) > self._body_limit:
+            raise faults.request_too_large(self._body_limit)
+        chunks: list[bytes] = []
+        size, more = 0, True
+        while more:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise _Disconnected
+            chunk = message.get("body", b"")
+            size += len(chunk)
+            if size > self._body_limit:
+                raise faults.request_too_large(self._body_limit)
+            chunks.append(chunk)
+            more = message.get("more_body", False)
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+def _fault(error: Exception, service: model.ServiceName, request_id: str) -> Fault:
+    """The error the client is told of."""
+    if isinstance(error, Fault):
+        return error
+    if isinstance(error, Refusal):
+        return Fault(error.code, error.status, error.text, wrapped=error.wrapped)
+    _log.error("request %s ended in a bug", request_id, exc_info=error)
+    return faults.server_exception(service, request_id)
