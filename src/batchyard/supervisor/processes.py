@@ -1,0 +1,113 @@
+"""What /proc says about processes: who belongs to an attempt, where no control group does.
+
+Three marks tell it, each of which survives what the others do not: the attempt's id in the environment that a process
+was started with, the session of the attempt's main process, and descent from that process. The supervisor is the
+reaper of all its descendants, so an orphan's parent is the supervisor.
+"""
+
+import contextlib
+import os
+import signal
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from batchyard.core.ids import AttemptId
+from batchyard.supervisor.launching import ATTEMPT_VARIABLE
+
+_PROC = Path("/proc")
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """One line of the process table; `started` is in clock ticks since boot."""
+
+    process_id: int
+    parent: int
+    group: int
+    session: int
+    started: int
+    is_zombie: bool
+
+
+def process(process_id: int) -> Process | None:
+    """What runs under this id, if anything does."""
+    try:
+        text = (_PROC / str(process_id) / "stat").read_text(errors="replace")
+    except OSError:
+        return None
+    fields = text.rpartition(")")[2].split()  # The name before may hold anything.
+    return Process(
+        process_id, int(fields[1]), int(fields[2]), int(fields[3]), int(fields[19]), is_zombie=fields[0] in "ZX"
+    )
+
+
+def all_processes() -> list[Process]:
+    """The process table, without what is dead and only waits to be reaped."""
+    found = (process(int(name)) for name in os.listdir(_PROC) if name.isdigit())  # noqa: PTH208
+    return [entry for entry in found if entry and not entry.is_zombie]
+
+
+def attempt_of(process_id: int) -> AttemptId | None:
+    """The attempt in whose environment this process was started, if its environment can be read and names one."""
+    try:
+        environment = (_PROC / str(process_id) / "environ").read_bytes()
+    except OSError:
+        return None
+    mark = f"{ATTEMPT_VARIABLE}=".encode()
+    for variable in environment.split(b"\0"):
+        if variable.startswith(mark):
+            return AttemptId(variable[len(mark) :].decode("ascii", "replace"))
+    return None
+
+
+def members(attempt_id: AttemptId, main: int) -> list[int]:
+    """Every process of the attempt whose main process has, or had, this id."""
+    table = all_processes()
+    ours = {entry.process_id for entry in table if entry.session == main or entry.process_id == main}
+    ours |= {entry.process_id for entry in table if attempt_of(entry.process_id) == attempt_id}
+    return sorted(_with_descendants(ours, table))
+
+
+def orphans(main_processes: Collection[int]) -> list[int]:
+    """Our living children that are no attempt's main process. Costs one read, whatever else runs on the machine."""
+    try:
+        children = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+    except OSError:
+        return [entry.process_id for entry in all_processes() if entry.parent == os.getpid()]
+    candidates = (int(child) for child in children)
+    return [
+        child
+        for child in candidates
+        if child not in main_processes and (entry := process(child)) and not entry.is_zombie
+    ]
+
+
+def left_over(attempt_ids: Collection[AttemptId], mains: Iterable[tuple[int, int]]) -> list[int]:
+    """Processes of attempts that an earlier supervisor ran. `mains` are the ids of their main processes with the ticks
+    at which those started, so that a process that has since got the same id is let alone."""
+    table = all_processes()
+    by_id = {entry.process_id: entry for entry in table}
+    ours = {entry.process_id for entry in table if attempt_of(entry.process_id) in attempt_ids}
+    for main, started in mains:
+        leader = by_id.get(main)
+        if leader is None or leader.started == started:
+            ours |= {entry.process_id for entry in table if entry.session == main and entry.started >= started}
+    return sorted(_with_descendants(ours, table) - {os.getpid()})
+
+
+def _with_descendants(roots: set[int], table: list[Process]) -> set[int]:
+    found = set(roots)
+    grew = True
+    while grew:
+        more = {entry.process_id for entry in table if entry.parent in found} - found
+        found |= more
+        grew = bool(more)
+    return found
+
+
+def send(signal_number: signal.Signals, process_ids: Iterable[int]) -> None:
+    """Signal them all; the dead and those that are not ours to signal are passed over."""
+    for process_id in process_ids:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(process_id, signal_number)
