@@ -16,6 +16,8 @@ class Settings:
     array_size_max: int = 10_000
     executor_name: str = "process"
     executor_note: str = ""
+    token_key: bytes = bytes(32)
+    """The secret of the data folder with which page tokens are signed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +32,9 @@ class Context:
     region: str
     settings: Settings
 
-    def arn(self, tail: str) -> Arn:
-        """The ARN of a Batch resource in the caller's region, from its tail (`job-queue/default`)."""
-        return Arn(f"arn:{self.settings.partition}:batch:{self.region}:{self.settings.account}:{tail}")
+    def arn(self, tail: str, *, service: str = "batch") -> Arn:
+        """The ARN of a resource in the caller's region, from its tail (`job-queue/default`)."""
+        return Arn(f"arn:{self.settings.partition}:{service}:{self.region}:{self.settings.account}:{tail}")
 
 
 Answer = Mapping[str, object]

@@ -1,0 +1,134 @@
+"""CreateComputeEnvironment, UpdateComputeEnvironment, DeleteComputeEnvironment, DescribeComputeEnvironments.
+
+A compute environment is VALID as soon as it is made and changed: there is no instance to wait for.
+"""
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from batchyard.api.context import Context
+from batchyard.api.pagination import Page
+from batchyard.api.references import find_compute_environment, name_of
+from batchyard.core import quotas, refusals
+from batchyard.core.compute_environments import (
+    HEALTHY,
+    compute_environment_document,
+    max_vcpus_of,
+    platform_of,
+    updated_document,
+)
+from batchyard.core.resources import DELETING, DISABLED, ENABLED, VALID, ComputeEnvironment
+from batchyard.core.tags import new_tags
+
+_KIND = "compute-environment"
+
+
+def create_compute_environment(context: Context, request: dict[str, Any]) -> dict[str, Any]:
+    """Make one; its name must be free."""
+    name, environment_type = request["computeEnvironmentName"], request["type"]
+    document = compute_environment_document(request)
+    tags = new_tags(request.get("tags"))
+    environments = context.tx.compute_environments
+    if environments.get(name) is not None:
+        raise refusals.already_exists()
+    if environments.count() >= quotas.COMPUTE_ENVIRONMENTS:
+        raise refusals.quota_reached("compute environments", quotas.COMPUTE_ENVIRONMENTS)
+    # Derived and not drawn, so that the same calls at the same times make the same yard.
+    document["uuid"] = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{_KIND}/{name}/{context.now}"))
+    environments.insert(
+        ComputeEnvironment(
+            id=0,
+            name=name,
+            type=environment_type,
+            state=ENABLED,
+            status=VALID,
+            status_reason=HEALTHY,
+            platform=platform_of(environment_type, document),
+            max_vcpus=max_vcpus_of(environment_type, document),
+            created_at=context.now,
+            document=document,
+        )
+    )
+    context.tx.tags.put(f"{_KIND}/{name}", tags)
+    return _named(context, name)
+
+
+def update_compute_environment(context: Context, request: dict[str, Any]) -> dict[str, Any]:
+    """Change what is given and leave the rest; running jobs are not touched."""
+    environment = _required(context, request["computeEnvironment"])
+    if environment.status == DELETING:
+        raise refusals.update_while_being_modified()
+    document = updated_document(environment.type, environment.document, request)
+    context.tx.compute_environments.update(
+        replace(
+            environment,
+            state=request.get("state", environment.state),
+            platform=platform_of(environment.type, document),
+            max_vcpus=max_vcpus_of(environment.type, document),
+            document=document,
+        )
+    )
+    return _named(context, environment.name)
+
+
+def delete_compute_environment(context: Context, request: dict[str, Any]) -> dict[str, Any]:
+    """Remove one that is DISABLED and in no queue's order, at once and with its tags."""
+    environment = _required(context, request["computeEnvironment"])
+    if environment.state != DISABLED:
+        raise refusals.compute_environment_not_disabled()
+    if context.tx.job_queues.any_lists(environment.name):
+        raise refusals.compute_environment_in_use()
+    context.tx.compute_environments.delete(environment)
+    context.tx.tags.delete(f"{_KIND}/{environment.name}")
+    return {}
+
+
+def describe_compute_environments(context: Context, request: dict[str, Any]) -> dict[str, Any]:
+    """Those named, or all by pages; unknown names are left out."""
+    page = Page(context, "DescribeComputeEnvironments", request, filters=("computeEnvironments",))
+    references = request.get("computeEnvironments") or ()
+    if len(references) > quotas.DESCRIBE_NAMES:
+        raise refusals.too_many_names("compute environments", quotas.DESCRIBE_NAMES)
+    environments = context.tx.compute_environments
+    if references:
+        found = environments.named([name_of(reference, _KIND) for reference in references])
+        return {"computeEnvironments": [_detail(context, environment) for environment in found]}
+    return page.answer(
+        "computeEnvironments",
+        environments.page(page.after or 0, page.fetch),
+        show=lambda environment: _detail(context, environment),
+        position=lambda environment: environment.id,
+    )
+
+
+def _required(context: Context, reference: str) -> ComputeEnvironment:
+    environment = find_compute_environment(context.tx, reference)
+    if environment is None:
+        raise refusals.does_not_exist(context.arn(f"{_KIND}/{name_of(reference, _KIND)}"))
+    return environment
+
+
+def _named(context: Context, name: str) -> dict[str, Any]:
+    return {"computeEnvironmentName": name, "computeEnvironmentArn": context.arn(f"{_KIND}/{name}")}
+
+
+def _detail(context: Context, environment: ComputeEnvironment) -> dict[str, Any]:
+    document, note = environment.document, context.settings.executor_note
+    detail = {
+        **_named(context, environment.name),
+        "type": environment.type,
+        "state": environment.state,
+        "status": environment.status,
+        "statusReason": f"{environment.status_reason}. {note}" if note else environment.status_reason,
+        **document,
+        "tags": context.tx.tags.get(f"{_KIND}/{environment.name}"),
+    }
+    if document["containerOrchestrationType"] == "ECS":
+        detail["ecsClusterArn"] = _cluster_arn(context, environment.name, document)
+    return detail
+
+
+def _cluster_arn(context: Context, name: str, document: Mapping[str, Any]) -> str:
+    return context.arn(f"cluster/AWSBatch-{name}-{document['uuid']}", service="ecs")

@@ -1,0 +1,160 @@
+"""CreateJobQueue, UpdateJobQueue, DeleteJobQueue, DescribeJobQueues.
+
+A queue is VALID as soon as it is made and changed. A deleted one stays DELETING until the engine has ended the jobs
+left in it; then its row goes.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from batchyard.api.context import Context
+from batchyard.api.pagination import Page
+from batchyard.api.references import find_compute_environment, find_job_queue, name_of
+from batchyard.core import quotas, refusals
+from batchyard.core.job_queues import HEALTHY, check_order, check_queue_name, job_state_time_limit_actions, queue_type
+from batchyard.core.resources import DELETING, DISABLED, ENABLED, VALID, JobQueue
+from batchyard.core.tags import new_tags
+
+_KIND = "job-queue"
+
+
+def create_job_queue(context: Context, request: dict[str, Any]) -> dict[str, Any]:
+    """Make one; its name must be free and its compute environments VALID."""
+    name = request["jobQueueName"]
+    check_queue_name(name)
+    tags = new_tags(request.get("tags"))
+    _check_kind(request)
+    limits = job_state_time_limit_actions(request.get("jobStateTimeLimitActions") or ())
+    entries = request.get("computeEnvironmentOrder") or ()
+    names, order = _order(context, entries, request.get("jobQueueType"))
+    queues = context.tx.job_queues
+    if queues.get(name) is not None:
+        raise refusals.already_exists()
+    if queues.count() >= quotas.JOB_QUEUES:
+        raise refusals.quota_reached("job queues", quotas.JOB_QUEUES)
+    queues.insert(
+        JobQueue(
+            id=0,
+            name=name,
+            state=request.get("state", ENABLED),
+            status=VALID,
+            status_reason=HEALTHY,
+            priority=request["priority"],
+            compute_environments=names,
+            scheduling_policy=None,
+            created_at=context.now,
+            document={**order, "jobStateTimeLimitActions": limits},
+        )
+    )
+    context.tx.tags.put(f"{_KIND}/{name}", tags)
+    return _named(context, name)
+
+
+def update_job_queue(context: Context, request: dict[str, Any]) -> dict[str, Any]:
+    """Change what is given and leave the rest; jobs already in the queue stay."""
+    queue = _required(context, request["jobQueue"])
+    if queue.status == DELETING:
+        raise refusals.update_while_being_modified()
+    _check_kind(request)
+    document, names = dict(queue.document), queue.compute_environments
+    if entries := request.get("computeEnvironmentOrder"):
+        names, order = _order(context, entries, None)
+        document |= order
+    if "jobStateTimeLimitActions" in request:
+        document["jobStateTimeLimitActions"] = job_state_time_limit_actions(request["jobStateTimeLimitActions"])
+    context.tx.job_queues.update(
+        replace(
+            queue,
+            state=request.get("state", queue.state),
+            priority=request.get("priority", queue.priority),
+            compute_environments=names,
+            document=document,
+        )
+    )
+    return _named(context, queue.name)
+
+
+def delete_job_queue(context: Context, request: dict[str, Any]) -> dict[str, Any]:
+    """Turn a DISABLED queue DELETING; its jobs end with it."""
+    queue = _required(context, request["jobQueue"])
+    if queue.status == DELETING:
+        raise refusals.being_modified()
+    if queue.state != DISABLED:
+        raise refusals.job_queue_not_disabled()
+    context.tx.job_queues.update(replace(queue, status=DELETING))
+    context.tx.tags.delete(f"{_KIND}/{queue.name}")
+    return {}
+
+
+def describe_job_queues(context: Context, request: dict[str, Any]) -> dict[str, Any]:
+    """Those named, or all by pages; unknown names are left out, and queues being deleted are shown."""
+    page = Page(context, "DescribeJobQueues", request, filters=("jobQueues",))
+    references = request.get("jobQueues") or ()
+    if len(references) > quotas.DESCRIBE_NAMES:
+        raise refusals.too_many_names("job queues", quotas.DESCRIBE_NAMES)
+    queues = context.tx.job_queues
+    if references:
+        found = queues.named([name_of(reference, _KIND) for reference in references])
+        return {"jobQueues": [_detail(context, queue) for queue in found]}
+    return page.answer(
+        "jobQueues",
+        queues.page(page.after or 0, page.fetch),
+        show=lambda queue: _detail(context, queue),
+        position=lambda queue: queue.id,
+    )
+
+
+def _check_kind(request: Mapping[str, Any]) -> None:
+    """Service environments and scheduling policies cannot be made in this yard, so none that is named exists."""
+    if request.get("serviceEnvironmentOrder"):
+        if request.get("computeEnvironmentOrder"):
+            raise refusals.two_environment_orders()
+        raise refusals.service_environments_must_be_valid()
+    if request.get("jobQueueType") == "SAGEMAKER_TRAINING":
+        raise refusals.sagemaker_queue_needs_service_environments()
+    if policy := request.get("schedulingPolicyArn"):
+        raise refusals.scheduling_policy_not_found(policy)
+
+
+def _order(
+    context: Context, entries: Sequence[Mapping[str, Any]], wanted_type: str | None
+) -> tuple[tuple[str, ...], dict[str, Any]]:
+    """The names, best first, and the members of the document that follow from the order."""
+    check_order(entries)
+    ordered = sorted(entries, key=lambda entry: entry["order"])
+    environments = [find_compute_environment(context.tx, entry["computeEnvironment"]) for entry in ordered]
+    found_type = queue_type(environments, wanted_type)
+    names = tuple(environment.name for environment in environments if environment is not None)
+    order = [{"order": entry["order"], "computeEnvironment": name} for entry, name in zip(ordered, names, strict=True)]
+    return names, {"computeEnvironmentOrder": order, "jobQueueType": found_type}
+
+
+def _required(context: Context, reference: str) -> JobQueue:
+    queue = find_job_queue(context.tx, reference)
+    if queue is None:
+        raise refusals.does_not_exist(context.arn(f"{_KIND}/{name_of(reference, _KIND)}"))
+    return queue
+
+
+def _named(context: Context, name: str) -> dict[str, Any]:
+    return {"jobQueueName": name, "jobQueueArn": context.arn(f"{_KIND}/{name}")}
+
+
+def _detail(context: Context, queue: JobQueue) -> dict[str, Any]:
+    detail = {
+        **_named(context, queue.name),
+        "state": queue.state,
+        "status": queue.status,
+        "statusReason": queue.status_reason,
+        "priority": queue.priority,
+        **queue.document,
+        "computeEnvironmentOrder": [
+            {**entry, "computeEnvironment": context.arn(f"compute-environment/{entry['computeEnvironment']}")}
+            for entry in queue.document["computeEnvironmentOrder"]
+        ],
+        "tags": context.tx.tags.get(f"{_KIND}/{queue.name}"),
+    }
+    if queue.scheduling_policy is not None:
+        detail["schedulingPolicyArn"] = queue.scheduling_policy
+    return detail

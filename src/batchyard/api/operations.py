@@ -1,0 +1,52 @@
+"""Every operation by its name, and whether it writes. The server looks here and nowhere else."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from batchyard.api.batch import compute_environments, job_definitions, job_queues, tags
+from batchyard.api.context import Answer, Context
+from batchyard.core import refusals
+
+Function = Callable[[Context, dict[str, Any]], Answer]
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """What carries an operation out. One that writes is given the tick's transaction, the others a snapshot."""
+
+    function: Function
+    writes: bool = False
+
+
+def _refuse(name: str) -> Function:
+    service, _, operation = name.partition(".")
+    refusal = refusals.log_operation_not_available if service == "logs" else refusals.operation_not_available
+
+    def refuse(_context: Context, _request: dict[str, Any]) -> Answer:
+        raise refusal(operation)
+
+    return refuse
+
+
+OPERATIONS: Mapping[str, Endpoint] = {
+    "batch.CreateComputeEnvironment": Endpoint(compute_environments.create_compute_environment, writes=True),
+    "batch.UpdateComputeEnvironment": Endpoint(compute_environments.update_compute_environment, writes=True),
+    "batch.DeleteComputeEnvironment": Endpoint(compute_environments.delete_compute_environment, writes=True),
+    "batch.DescribeComputeEnvironments": Endpoint(compute_environments.describe_compute_environments),
+    "batch.CreateJobQueue": Endpoint(job_queues.create_job_queue, writes=True),
+    "batch.UpdateJobQueue": Endpoint(job_queues.update_job_queue, writes=True),
+    "batch.DeleteJobQueue": Endpoint(job_queues.delete_job_queue, writes=True),
+    "batch.DescribeJobQueues": Endpoint(job_queues.describe_job_queues),
+    "batch.RegisterJobDefinition": Endpoint(job_definitions.register_job_definition, writes=True),
+    "batch.DeregisterJobDefinition": Endpoint(job_definitions.deregister_job_definition, writes=True),
+    "batch.DescribeJobDefinitions": Endpoint(job_definitions.describe_job_definitions),
+    "batch.TagResource": Endpoint(tags.tag_resource, writes=True),
+    "batch.UntagResource": Endpoint(tags.untag_resource, writes=True),
+    "batch.ListTagsForResource": Endpoint(tags.list_tags_for_resource),
+}
+
+
+def endpoint(name: str) -> Endpoint:
+    """What carries out an operation of either model (`batch.CreateJobQueue`); one not built refuses, saying so."""
+    return OPERATIONS.get(name) or Endpoint(_refuse(name))

@@ -1,0 +1,28 @@
+"""Tags: at most 50 on a resource, keys of 1 to 128 characters, values of up to 256, no `aws:` keys (F 2.4, 8.10)."""
+
+from collections.abc import Mapping
+
+from batchyard.core import quotas, refusals
+
+
+def merge_tags(present: Mapping[str, str], given: Mapping[str, str]) -> dict[str, str]:
+    """The tags that a resource bears after `given` are added to those `present`.
+
+    Raises Refusal for a key or value out of bounds, for a key that starts with `aws:`, or for more than 50 in all.
+    """
+    for key, value in given.items():
+        if not 1 <= len(key) <= 128:
+            raise refusals.tag_key_invalid(key)
+        if key.lower().startswith("aws:"):
+            raise refusals.tag_key_reserved(key)
+        if len(value) > 256:
+            raise refusals.tag_value_too_long(key)
+    merged = {**present, **given}
+    if len(merged) > quotas.TAGS_PER_RESOURCE:
+        raise refusals.too_many_tags()
+    return merged
+
+
+def new_tags(given: Mapping[str, str] | None) -> dict[str, str]:
+    """The tags of a resource that is being made; None and {} mean none. Raises Refusal as `merge_tags`."""
+    return merge_tags({}, given) if given else {}

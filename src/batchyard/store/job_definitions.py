@@ -1,0 +1,90 @@
+"""Rows of job definitions, one per revision; `batchyard.core.resources.JobDefinition` above the store.
+
+A revision never changes but for its status, and its number is never given again: rows stay after deregistration.
+"""
+
+from typing import Any
+
+from sqlalchemy import Connection
+
+from batchyard.core.ids import Millis
+from batchyard.core.resources import ACTIVE, INACTIVE, Document, JobDefinition
+from batchyard.store.documents import dump, load
+
+_SELECT = "SELECT id, name, revision, status, type, created_at, document FROM job_definitions"
+
+
+class JobDefinitions:
+    """The door to them, on one connection."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def get(self, name: str, revision: int) -> JobDefinition | None:
+        """One revision, whatever its status; one index look-up."""
+        found = self._connection.exec_driver_sql(f"{_SELECT} WHERE name = ? AND revision = ?", (name, revision))
+        row = found.one_or_none()
+        return None if row is None else _definition(row)
+
+    def get_by_id(self, identifier: int) -> JobDefinition | None:
+        """The one of this id."""
+        row = self._connection.exec_driver_sql(f"{_SELECT} WHERE id = ?", (identifier,)).one_or_none()
+        return None if row is None else _definition(row)
+
+    def newest_active(self, name: str) -> JobDefinition | None:
+        """The ACTIVE revision with the highest number; the index is walked from its end."""
+        found = self._connection.exec_driver_sql(
+            f"{_SELECT} WHERE name = ? AND status = ? ORDER BY revision DESC LIMIT 1", (name, ACTIVE)
+        )
+        row = found.one_or_none()
+        return None if row is None else _definition(row)
+
+    def page(
+        self, *, name: str | None, status: str | None, before: int | None, limit: int, deregistered_after: Millis
+    ) -> list[JobDefinition]:
+        """At most `limit`, newest first: of one name or of all, of one status or of both.
+
+        `before` is where the last page ended: a revision when a name is given, otherwise an id. Those deregistered
+        at `deregistered_after` or earlier are left out.
+        """
+        position = "id" if name is None else "revision"
+        conditions, values = ["(deregistered_at IS NULL OR deregistered_at > ?)"], [deregistered_after]
+        for condition, value in (("name = ?", name), ("status = ?", status), (f"{position} < ?", before)):
+            if value is not None:
+                conditions.append(condition)
+                values.append(value)  # type: ignore[arg-type]
+        statement = f"{_SELECT} WHERE {' AND '.join(conditions)} ORDER BY {position} DESC LIMIT ?"
+        rows = self._connection.exec_driver_sql(statement, (*values, limit))
+        return [_definition(row) for row in rows]
+
+    def insert(self, name: str, definition_type: str, created_at: Millis, document: Document) -> JobDefinition:
+        """Add the next revision of this name (the first is 1), ACTIVE."""
+        newest = self._connection.exec_driver_sql(
+            "SELECT coalesce(max(revision), 0) FROM job_definitions WHERE name = ?", (name,)
+        )
+        revision = newest.scalar_one() + 1
+        cursor = self._connection.exec_driver_sql(
+            "INSERT INTO job_definitions (name, revision, status, type, created_at, document)"
+            " VALUES (?, ?, ?, ?, ?, ?)",
+            (name, revision, ACTIVE, definition_type, created_at, dump(document)),
+        )
+        return JobDefinition(cursor.lastrowid, name, revision, ACTIVE, definition_type, created_at, document)
+
+    def deregister(self, definition: JobDefinition, at: Millis) -> None:
+        """Make it INACTIVE; does nothing if it is."""
+        self._connection.exec_driver_sql(
+            "UPDATE job_definitions SET status = ?, deregistered_at = ? WHERE id = ? AND status = ?",
+            (INACTIVE, at, definition.id, ACTIVE),
+        )
+
+
+def _definition(row: Any) -> JobDefinition:
+    return JobDefinition(
+        id=row[0],
+        name=row[1],
+        revision=row[2],
+        status=row[3],
+        type=row[4],
+        created_at=Millis(row[5]),
+        document=load(row[6]),
+    )

@@ -1,0 +1,109 @@
+"""Rows of job queues; `batchyard.core.resources.JobQueue` above the store."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy import Connection
+
+from batchyard.core.ids import Millis
+from batchyard.core.resources import JobQueue
+from batchyard.store.documents import dump, load
+
+_SELECT = (
+    "SELECT id, name, state, status, status_reason, priority, compute_environments, scheduling_policy, created_at,"
+    " document FROM job_queues"
+)
+
+
+class JobQueues:
+    """The door to them, on one connection."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def get(self, name: str) -> JobQueue | None:
+        """The one of this name; one index look-up."""
+        row = self._connection.exec_driver_sql(f"{_SELECT} WHERE name = ?", (name,)).one_or_none()
+        return None if row is None else _queue(row)
+
+    def get_by_id(self, identifier: int) -> JobQueue | None:
+        """The one of this id."""
+        row = self._connection.exec_driver_sql(f"{_SELECT} WHERE id = ?", (identifier,)).one_or_none()
+        return None if row is None else _queue(row)
+
+    def all(self) -> list[JobQueue]:
+        """Every one, oldest first; there are few (quota)."""
+        return [_queue(row) for row in self._connection.exec_driver_sql(f"{_SELECT} ORDER BY id")]
+
+    def page(self, after: int, limit: int) -> list[JobQueue]:
+        """At most `limit`, oldest first, of those with a greater id than `after`."""
+        rows = self._connection.exec_driver_sql(f"{_SELECT} WHERE id > ? ORDER BY id LIMIT ?", (after, limit))
+        return [_queue(row) for row in rows]
+
+    def named(self, names: Sequence[str]) -> list[JobQueue]:
+        """Those of these names that exist, in the order given."""
+        found = (self.get(name) for name in dict.fromkeys(names))
+        return [queue for queue in found if queue is not None]
+
+    def any_lists(self, compute_environment: str) -> bool:
+        """Whether any queue has this compute environment, by name, in its order."""
+        found = self._connection.exec_driver_sql(
+            "SELECT 1 FROM job_queues, json_each(job_queues.compute_environments) AS listed"
+            " WHERE listed.value = ? LIMIT 1",
+            (compute_environment,),
+        )
+        return found.first() is not None
+
+    def count(self) -> int:
+        """How many there are."""
+        counted = self._connection.exec_driver_sql("SELECT count(*) FROM job_queues")
+        return int(counted.scalar_one())
+
+    def insert(self, queue: JobQueue) -> JobQueue:
+        """Add it; the answer bears its id. The name must be free."""
+        cursor = self._connection.exec_driver_sql(
+            "INSERT INTO job_queues (name, created_at, state, status, status_reason, priority, compute_environments,"
+            " scheduling_policy, document) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (queue.name, queue.created_at, *_mutable(queue)),
+        )
+        return replace(queue, id=cursor.lastrowid)
+
+    def update(self, queue: JobQueue) -> None:
+        """Write everything but name and time of creation over the row of its id."""
+        self._connection.exec_driver_sql(
+            "UPDATE job_queues SET state = ?, status = ?, status_reason = ?, priority = ?, compute_environments = ?,"
+            " scheduling_policy = ?, document = ? WHERE id = ?",
+            (*_mutable(queue), queue.id),
+        )
+
+    def delete(self, queue: JobQueue) -> None:
+        """Remove the row of its id; its jobs stay."""
+        self._connection.exec_driver_sql("DELETE FROM job_queues WHERE id = ?", (queue.id,))
+
+
+def _mutable(queue: JobQueue) -> tuple[Any, ...]:
+    return (
+        queue.state,
+        queue.status,
+        queue.status_reason,
+        queue.priority,
+        dump(queue.compute_environments),
+        queue.scheduling_policy,
+        dump(queue.document),
+    )
+
+
+def _queue(row: Any) -> JobQueue:
+    return JobQueue(
+        id=row[0],
+        name=row[1],
+        state=row[2],
+        status=row[3],
+        status_reason=row[4],
+        priority=row[5],
+        compute_environments=tuple(load(row[6])),
+        scheduling_policy=row[7],
+        created_at=Millis(row[8]),
+        document=load(row[9]),
+    )

@@ -1,0 +1,82 @@
+"""Log streams: every attempt that started has one, so they have no rows of their own and are read from the attempts'."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection
+
+from batchyard.core.ids import AttemptId, Millis
+from batchyard.store.log_groups import LogGroup
+
+_SELECT = "SELECT log_stream, attempt_id, started_at, stopped_at FROM attempts"
+_OF_GROUP = "log_group = ? AND placed_at >= ? AND started_at IS NOT NULL"
+_LAST_EVENT = "coalesce(stopped_at, started_at)"
+_AFTER_EVERYTHING = "\U0010ffff"
+
+
+@dataclass(frozen=True, slots=True)
+class LogStream:
+    """One attempt's stream. It is complete once `stopped_at` is set."""
+
+    name: str
+    attempt_id: AttemptId
+    started_at: Millis
+    stopped_at: Millis | None
+
+    @property
+    def last_event_at(self) -> Millis:
+        """When the stream was last written to, as far as the rows know: a running attempt counts from its start."""
+        return self.started_at if self.stopped_at is None else self.stopped_at
+
+
+class LogStreams:
+    """The door to them, on one connection."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def get(self, group: LogGroup, name: str) -> LogStream | None:
+        """The stream of this name in the group."""
+        found = self._connection.exec_driver_sql(
+            f"{_SELECT} WHERE {_OF_GROUP} AND log_stream = ?", (group.name, group.created_at, name)
+        )
+        row = found.first()
+        return None if row is None else _stream(row)
+
+    def by_name(
+        self, group: LogGroup, *, prefix: str, after: str | None, descending: bool, limit: int
+    ) -> list[LogStream]:
+        """At most `limit` streams whose names start with `prefix`, by name, of those behind `after`."""
+        first, last = prefix, prefix + _AFTER_EVERYTHING
+        if after is not None:
+            first, last = (first, after) if descending else (after, last)
+        boundary = (
+            "log_stream >= ? AND log_stream < ?" if after is None or descending else "log_stream > ? AND log_stream < ?"
+        )
+        rows = self._connection.exec_driver_sql(
+            f"{_SELECT} WHERE {_OF_GROUP} AND {boundary} ORDER BY log_stream {'DESC' if descending else 'ASC'} LIMIT ?",
+            (group.name, group.created_at, first, last, limit),
+        )
+        return [_stream(row) for row in rows]
+
+    def by_last_event(
+        self, group: LogGroup, *, after: tuple[int, str] | None, descending: bool, limit: int
+    ) -> list[LogStream]:
+        """At most `limit` streams by time of their last event, of those behind `after` (that time, and the name).
+
+        No index bears this order: the whole group is looked at.
+        """
+        comparison, direction = ("<", "DESC") if descending else (">", "ASC")
+        condition, values = "", tuple[Any, ...]()
+        if after is not None:
+            condition, values = f" AND ({_LAST_EVENT}, log_stream) {comparison} (?, ?)", after
+        rows = self._connection.exec_driver_sql(
+            f"{_SELECT} WHERE {_OF_GROUP}{condition}"
+            f" ORDER BY {_LAST_EVENT} {direction}, log_stream {direction} LIMIT ?",
+            (group.name, group.created_at, *values, limit),
+        )
+        return [_stream(row) for row in rows]
+
+
+def _stream(row: Any) -> LogStream:
+    return LogStream(row[0], AttemptId(row[1]), Millis(row[2]), None if row[3] is None else Millis(row[3]))
