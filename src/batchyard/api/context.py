@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from batchyard.core.ids import Arn, Millis
+from batchyard.engine.clock import Ids
+from batchyard.engine.terms import TermsCache
 from batchyard.store.transaction import Transaction
 
 
@@ -24,17 +26,24 @@ class Settings:
 class Context:
     """One call. `tx` is a snapshot for an operation that reads and the tick's transaction for one that writes.
 
-    `region` is that of the caller's signature: one yard serves every region (design, decision on accounts).
+    `region` is that of the caller's signature: one yard serves every region (design, decision on accounts). `ids` and
+    `terms` are the engine's; only operations that write may use `terms`, since they run on the engine's thread.
     """
 
     tx: Transaction
     now: Millis
     region: str
     settings: Settings
+    ids: Ids
+    terms: TermsCache
 
     def arn(self, tail: str, *, service: str = "batch") -> Arn:
         """The ARN of a resource in the caller's region, from its tail (`job-queue/default`)."""
         return Arn(f"arn:{self.settings.partition}:{service}:{self.region}:{self.settings.account}:{tail}")
+
+    def ecs_arn(self, tail: str) -> Arn:
+        """The ARN of what would be a task or container instance of ECS."""
+        return self.arn(tail, service="ecs")
 
 
 Answer = Mapping[str, object]

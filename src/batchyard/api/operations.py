@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from batchyard.api.batch import compute_environments, job_definitions, job_queues, tags
+from batchyard.api.batch import compute_environments, describe_jobs, end_jobs, job_definitions, job_queues, list_jobs, submit_job, tags
 from batchyard.api.context import Answer, Context
 from batchyard.core import refusals
 
@@ -13,10 +13,14 @@ Function = Callable[[Context, dict[str, Any]], Answer]
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """What carries an operation out. One that writes is given the tick's transaction, the others a snapshot."""
+    """What carries an operation out. One that writes is given the tick's transaction, the others a snapshot.
+
+    changes_resources: whether it may change a queue or compute environment, which the engine then reads again.
+    """
 
     function: Function
     writes: bool = False
+    changes_resources: bool = False
 
 
 def _refuse(name: str) -> Function:
@@ -30,17 +34,24 @@ def _refuse(name: str) -> Function:
 
 
 OPERATIONS: Mapping[str, Endpoint] = {
-    "batch.CreateComputeEnvironment": Endpoint(compute_environments.create_compute_environment, writes=True),
-    "batch.UpdateComputeEnvironment": Endpoint(compute_environments.update_compute_environment, writes=True),
-    "batch.DeleteComputeEnvironment": Endpoint(compute_environments.delete_compute_environment, writes=True),
+    "batch.CreateComputeEnvironment": Endpoint(compute_environments.create_compute_environment, writes=True, changes_resources=True),
+    "batch.UpdateComputeEnvironment": Endpoint(compute_environments.update_compute_environment, writes=True, changes_resources=True),
+    "batch.DeleteComputeEnvironment": Endpoint(compute_environments.delete_compute_environment, writes=True, changes_resources=True),
     "batch.DescribeComputeEnvironments": Endpoint(compute_environments.describe_compute_environments),
-    "batch.CreateJobQueue": Endpoint(job_queues.create_job_queue, writes=True),
-    "batch.UpdateJobQueue": Endpoint(job_queues.update_job_queue, writes=True),
-    "batch.DeleteJobQueue": Endpoint(job_queues.delete_job_queue, writes=True),
+    "batch.CreateJobQueue": Endpoint(job_queues.create_job_queue, writes=True, changes_resources=True),
+    "batch.UpdateJobQueue": Endpoint(job_queues.update_job_queue, writes=True, changes_resources=True),
+    "batch.DeleteJobQueue": Endpoint(job_queues.delete_job_queue, writes=True, changes_resources=True),
     "batch.DescribeJobQueues": Endpoint(job_queues.describe_job_queues),
     "batch.RegisterJobDefinition": Endpoint(job_definitions.register_job_definition, writes=True),
     "batch.DeregisterJobDefinition": Endpoint(job_definitions.deregister_job_definition, writes=True),
     "batch.DescribeJobDefinitions": Endpoint(job_definitions.describe_job_definitions),
+    "batch.SubmitJob": Endpoint(submit_job.submit_job, writes=True),
+    "batch.DescribeJobs": Endpoint(describe_jobs.describe_jobs),
+    "batch.ListJobs": Endpoint(list_jobs.list_jobs),
+    "batch.CancelJob": Endpoint(end_jobs.cancel_job, writes=True),
+    "batch.CancelJobs": Endpoint(end_jobs.cancel_jobs, writes=True),
+    "batch.TerminateJob": Endpoint(end_jobs.terminate_job, writes=True),
+    "batch.TerminateJobs": Endpoint(end_jobs.terminate_jobs, writes=True),
     "batch.TagResource": Endpoint(tags.tag_resource, writes=True),
     "batch.UntagResource": Endpoint(tags.untag_resource, writes=True),
     "batch.ListTagsForResource": Endpoint(tags.list_tags_for_resource),

@@ -154,6 +154,16 @@ class Engine:
             self._bell.notify()
         return call.answer
 
+    @property
+    def terms(self) -> TermsCache:
+        """What jobs were submitted as; for requests that run on the engine's thread."""
+        return self._around.terms
+
+    @property
+    def ids(self) -> Ids:
+        """Where new ids come from."""
+        return self._around.ids
+
     def _receive(self, message: x.Message) -> None:
         with self._bell:
             self._messages.append(message)

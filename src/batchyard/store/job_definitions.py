@@ -3,6 +3,7 @@
 A revision never changes but for its status, and its number is never given again: rows stay after deregistration.
 """
 
+from collections.abc import Collection
 from typing import Any
 
 from sqlalchemy import Connection
@@ -56,6 +57,17 @@ class JobDefinitions:
         statement = f"{_SELECT} WHERE {' AND '.join(conditions)} ORDER BY {position} DESC LIMIT ?"
         rows = self._connection.exec_driver_sql(statement, (*values, limit))
         return [_definition(row) for row in rows]
+
+    def references(self, identifiers: Collection[int]) -> dict[int, str]:
+        """`name:revision` of each of these definitions, by id."""
+        if not identifiers:
+            return {}
+        marks = ", ".join("?" * len(identifiers))
+        found = self._connection.exec_driver_sql(
+            f"SELECT id, name, revision FROM job_definitions WHERE id IN ({marks})",  # noqa: S608 - only marks
+            tuple(identifiers),
+        )
+        return {row[0]: f"{row[1]}:{row[2]}" for row in found}
 
     def insert(self, name: str, definition_type: str, created_at: Millis, document: Document) -> JobDefinition:
         """Add the next revision of this name (the first is 1), ACTIVE."""

@@ -10,9 +10,16 @@ from functools import cached_property
 
 from sqlalchemy import Connection
 
+from batchyard.store.array_children import ArrayChildren
+from batchyard.store.attempts import Attempts
 from batchyard.store.compute_environments import ComputeEnvironments
+from batchyard.store.dependencies import Dependencies
+from batchyard.store.engine_state import EngineState
+from batchyard.store.history import History
 from batchyard.store.job_definitions import JobDefinitions
+from batchyard.store.job_lists import JobLists
 from batchyard.store.job_queues import JobQueues
+from batchyard.store.jobs import Jobs
 from batchyard.store.log_groups import LogGroups
 from batchyard.store.log_streams import LogStreams
 from batchyard.store.tags import Tags
@@ -53,6 +60,41 @@ class Transaction:
     def log_streams(self) -> LogStreams:
         """Log streams: one for every attempt that started."""
         return LogStreams(self.connection)
+
+    @cached_property
+    def jobs(self) -> Jobs:
+        """Submitted jobs: single ones and the parents of arrays."""
+        return Jobs(self.connection)
+
+    @cached_property
+    def job_lists(self) -> JobLists:
+        """Pages of the jobs of a queue."""
+        return JobLists(self.connection)
+
+    @cached_property
+    def array_children(self) -> ArrayChildren:
+        """Array children that have been placed."""
+        return ArrayChildren(self.connection)
+
+    @cached_property
+    def attempts(self) -> Attempts:
+        """Attempts of every job."""
+        return Attempts(self.connection)
+
+    @cached_property
+    def dependencies(self) -> Dependencies:
+        """Who waits for whom."""
+        return Dependencies(self.connection)
+
+    @cached_property
+    def history(self) -> History:
+        """The story of every job."""
+        return History(self.connection)
+
+    @cached_property
+    def engine_state(self) -> EngineState:
+        """What the engine must not forget."""
+        return EngineState(self.connection)
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:

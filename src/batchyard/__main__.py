@@ -1,0 +1,5 @@
+"""`python -m batchyard`."""
+
+from batchyard.cli.main import main
+
+main()

@@ -1,0 +1,114 @@
+"""Assembly: makes every part, hands each what it needs, and takes them down in reverse. It decides nothing."""
+
+import logging
+from collections.abc import Callable
+
+from batchyard.api.batch.compute_environments import create_compute_environment
+from batchyard.api.batch.job_queues import create_job_queue
+from batchyard.api.context import Settings
+from batchyard.engine.clock import SystemClock
+from batchyard.engine.loop import Engine
+from batchyard.executors.interface import Capacity
+from batchyard.executors.machine import machine_capacity
+from batchyard.executors.process import ProcessExecutor
+from batchyard.server import listen
+from batchyard.server.app import create_app
+from batchyard.server.configuration import Configuration
+from batchyard.server.data_folder import DataFolder
+from batchyard.server.dispatch import OperationDispatch
+from batchyard.store.database import Database
+from batchyard.store.transaction import Transaction
+
+log = logging.getLogger(__name__)
+
+DEFAULT_NAME = "default"
+"""The compute environment and the queue that a first start makes, so that the first submit works."""
+
+PROCESS_NOTE = "jobs run as processes of this machine, and the image they name is ignored"
+
+
+class Yard:
+    """A server that is ready to listen."""
+
+    def __init__(self, configuration: Configuration) -> None:
+        """Open the records and start the engine. Raises ConfigurationProblem or DatabaseProblem."""
+        self._configuration = configuration
+        self._folder = DataFolder(configuration.data)
+        self._database = self._open_database()
+        self._database.migrate()
+        self.capacity = self._capacity()
+        executor = ProcessExecutor(configuration.data, log_cap_bytes=configuration.log_cap_bytes)
+        clock = SystemClock()
+        self._engine = Engine(
+            self._database,
+            executor,
+            self.capacity,
+            clock=clock,
+            stop_grace_seconds=configuration.stop_grace_seconds,
+        )
+        settings = Settings(
+            account=configuration.account,
+            array_size_max=configuration.array_size_max,
+            executor_name=executor.name,
+            executor_note=PROCESS_NOTE,
+            token_key=self._folder.token_key(),
+        )
+        self._dispatch = OperationDispatch(self._database, self._engine, clock, settings)
+        self._engine.start()
+        self._engine.call(self._make_defaults, changes_resources=True).result()
+
+    def serve(self, on_ready: Callable[[str, int], None]) -> None:
+        """Listen until SIGTERM or SIGINT; then answer what is under way and leave running jobs to the supervisor."""
+        listen.run(create_app(self._dispatch), self._configuration.host, self._configuration.port, on_ready)
+
+    def close(self) -> None:
+        """Stop the engine and let the data folder go; jobs run on."""
+        self._engine.stop()
+        self._dispatch.close()
+        self._database.close()
+        self._folder.close()
+
+    def _open_database(self) -> Database:
+        chosen = self._configuration
+        if chosen.database is not None:
+            return Database(chosen.database, synchronous=chosen.synchronous)
+        return Database.at(chosen.data, synchronous=chosen.synchronous)
+
+    def _capacity(self) -> Capacity:
+        machine = machine_capacity()
+        return Capacity(
+            vcpus=self._configuration.max_vcpus or machine.vcpus,
+            memory_mib=self._configuration.max_memory or machine.memory_mib,
+            gpus=machine.gpus,
+        )
+
+    def _make_defaults(self, tx: Transaction) -> None:
+        """The default queue on the whole machine, at the first start only: what an operator deleted stays deleted."""
+        if tx.engine_state.get("defaults made"):
+            return
+        context = self._dispatch.context(tx, "us-east-1")
+        create_compute_environment(
+            context,
+            {
+                "computeEnvironmentName": DEFAULT_NAME,
+                "type": "MANAGED",
+                "computeResources": {
+                    "type": "EC2",
+                    "minvCpus": 0,
+                    "maxvCpus": max(1, int(self.capacity.vcpus)),
+                    "instanceTypes": ["optimal"],
+                    "subnets": ["subnet-local"],
+                    "securityGroupIds": [],
+                    "instanceRole": "local",
+                },
+            },
+        )
+        create_job_queue(
+            context,
+            {
+                "jobQueueName": DEFAULT_NAME,
+                "priority": 1,
+                "computeEnvironmentOrder": [{"order": 1, "computeEnvironment": DEFAULT_NAME}],
+            },
+        )
+        tx.engine_state.set("defaults made", "yes")
