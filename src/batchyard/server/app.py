@@ -106,7 +106,7 @@ class _AwsEndpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request_id = str(uuid.uuid4())
-        headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         service = self._services["logs" if "x-amz-target" in headers and scope["path"] == "/" else "batch"]
         status, code = 200, b""
         try:
