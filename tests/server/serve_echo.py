@@ -25,10 +25,9 @@ async def echo(operation: Operation, request: dict[str, Any], context: RequestCo
             raise KeyError("a secret of ours")
         case "held":
             await asyncio.to_thread(Path(request["jobDefinition"]).read_bytes)
-    known = {"jobId": "id", "tags": {"region": context.region, "key": context.access_key_id, **request}}
     if operation.name == "ListTagsForResource":
-        return {"tags": {key: str(value) for key, value in known["tags"].items()}}
-    return {**known, **request}
+        return {"tags": {"region": context.region, "key": context.access_key_id, **request}}
+    return {"jobId": "id", **request}
 
 
 def say(word: object) -> None:

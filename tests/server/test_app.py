@@ -100,6 +100,14 @@ def test_a_bug_is_told_to_the_log_and_not_to_the_client(echo_server: EchoServer)
     assert "KeyError: 'a secret of ours'" in echo_server.log
 
 
+def test_a_page_in_a_browser_cannot_submit(connection: http.client.HTTPConnection) -> None:
+    for origin in ("https://example.org", "null", f"http://127.0.0.1:{connection.port}"):
+        connection.request("POST", "/v1/submitjob", json.dumps(A_JOB), {"Origin": origin})
+        answer = connection.getresponse()
+        assert (answer.status, answer.headers["x-amzn-ErrorType"]) == (403, "AccessDeniedException")
+        assert "web pages" in json.loads(answer.read())["message"]
+
+
 def test_a_client_that_leaves_in_the_middle_of_a_body_hurts_nobody(echo_server: EchoServer) -> None:
     errors_before = echo_server.log.count("ERROR")
     with socket.create_connection(("127.0.0.1", echo_server.port)) as leaving:

@@ -64,8 +64,9 @@ def complete(shape: Any) -> Any:
 
 
 def _size(metadata: Any) -> int:
-    low = metadata.get("min", 0)
-    return max(low, min(metadata.get("max", ELEMENTS_MAX), ELEMENTS_MAX))
+    low: int = metadata.get("min", 0)
+    high: int = metadata.get("max", ELEMENTS_MAX)
+    return max(low, min(high, ELEMENTS_MAX))
 
 
 def _text(shape: Any) -> st.SearchStrategy[str]:
