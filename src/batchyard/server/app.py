@@ -3,6 +3,9 @@
 One ASGI application serves everything on one port. Requests for AWS (`/v1/...`, and `POST /` of CloudWatch Logs) are
 answered by a bare ASGI callable, since they come by the thousand; everything else (`/health`, pages) is Starlette's.
 What an operation does is behind `Dispatch`; nothing is decided here.
+
+Browsers name the page a POST comes from in the header `Origin`; programs that speak to AWS never send it. A request
+that has it is refused, or any page someone looks at could run jobs on a server that listens on their own machine.
 """
 
 import logging
@@ -106,7 +109,7 @@ class _AwsEndpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request_id = str(uuid.uuid4())
-        headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         service = self._services["logs" if "x-amz-target" in headers and scope["path"] == "/" else "batch"]
         status, code = 200, b""
         try:
@@ -127,6 +130,8 @@ class _AwsEndpoint:
         await send({"type": "http.response.body", "body": body})
 
     async def _answer(self, scope: Scope, headers: Mapping[str, str], receive: Receive, request_id: str) -> bytes:
+        if "origin" in headers:
+            raise faults.from_a_web_page()
         query = scope["query_string"].decode("latin-1")
         route = self._router.route(scope["method"], scope["raw_path"].decode("latin-1"), headers.get("x-amz-target"))
         body = await self._body(headers, receive)
@@ -141,7 +146,7 @@ class _AwsEndpoint:
     async def _body(self, headers: Mapping[str, str], receive: Receive) -> bytes:
         """The whole body, never holding more than the limit: a body that says or proves to be larger is not read on."""
         announced = headers.get("content-length", "")
-        if announced.isdigit() and int(announced) > self._body_limit:
+        if announced.isdecimal() and int(announced) > self._body_limit:
             raise faults.request_too_large(self._body_limit)
         chunks: list[bytes] = []
         size, more = 0, True

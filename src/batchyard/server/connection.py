@@ -52,6 +52,16 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._is_incomplete = True
         super().on_message_begin()
 
+    def on_headers_complete(self) -> None:
+        # httptools drops the body of a request that offers to change the protocol, and half a request must not be
+        # carried out. The parser turns what is raised here into a 400.
+        if self.parser.should_upgrade() and any(
+            name == b"transfer-encoding" or (name == b"content-length" and value != b"0")
+            for name, value in self.headers
+        ):
+            raise ValueError("a request that offers to change the protocol has a body")
+        super().on_headers_complete()
+
     def on_body(self, body: bytes) -> None:
         self._overhead -= len(body)
         super().on_body(body)

@@ -72,6 +72,11 @@ def request_too_large(limit: int) -> Fault:
     return Fault("RequestEntityTooLargeException", 413, f"Request body must not be larger than {limit} bytes.")
 
 
+def from_a_web_page() -> Fault:
+    """The request was made by a page in somebody's browser."""
+    return Fault("AccessDeniedException", 403, "Requests made by web pages are not accepted.")
+
+
 def server_exception(service: ServiceName, request_id: str) -> Fault:
     """A bug of ours: says nothing but where the operator finds the story."""
     code = "ServerException" if service == "batch" else "ServiceUnavailableException"

@@ -145,12 +145,16 @@ def _map(shape: Shape, optional: bool) -> Check:
             raise _mistyped(value, "a Map")
         if check_length is not None:
             check_length(value)
+        found = {}
         key = ""
         try:
-            return {check_key(key): check_value(item) for key, item in value.items() if item is not None}
+            for key, item in value.items():
+                if item is not None:
+                    found[check_key(key)] = check_value(item)
         except _Broken as broken:
             broken.place.append(_quoted(key))
             raise
+        return found
 
     return check
 
