@@ -7,6 +7,9 @@ dead supervisor finds every process that it left behind, whatever sessions and p
 How a process is born in its group: in version 1 the spawning thread enters (`tasks`, one thread, no lock), spawns, and
 goes home. Version 2 moves whole processes only, so there the child enters before it becomes the command. The same is
 done in version 1 when memory is scarce: the kernel might otherwise choose the spawner, while it visits, to be killed.
+
+CPU shares of version 1 are given a little later (`settle`): a visit to a cpu group costs the spawner its turn on the
+CPU, half a millisecond, and an attempt that has ended by then needs no share.
 """
 
 import contextlib
@@ -53,6 +56,9 @@ class Group(Protocol):
 
     def leave(self) -> None:
         """Move the calling thread home again; only where `visited`. Raises OSError."""
+
+    def settle(self) -> None:
+        """The attempt has run for some milliseconds: limit what was not worth limiting before. Raises OSError."""
 
     def populated(self) -> bool:
         """Whether any process, were it a zombie, is in it."""
@@ -124,7 +130,7 @@ def control_groups(data: Path) -> ControlGroups:
         return _Pool(_VersionOneKind(v1, homes))
     if "" in homes and (_ROOT / "cgroup.controllers").exists() and (folder := _version_two_folder(homes[""], name)):
         return _Pool(_VersionTwoKind(folder))
-    if v1:
+    if "pids" in v1:
         return _Pool(_VersionOneKind(v1, homes))
     return NoControlGroups("this process may not write control groups")
 
@@ -263,9 +269,11 @@ class _Slot:
 
 
 class _VersionOneSlot(_Slot):
-    def __init__(self, limits: Limits, kind: "_VersionOneKind", folders: dict[str, Path]) -> None:
+    def __init__(self, limits: Limits, kind: "_VersionOneKind", folders: dict[str, Path], cpu: Path | None) -> None:
         super().__init__(limits, list(folders.values()))
         self._kind = kind
+        self._cpu = cpu
+        self._cpu_door = -1
         self.visited = limits.memory_mib >= _SCARCE_MEMORY_MIB
         self._usage = self._count = -1
         if memory := folders.get("memory"):
@@ -275,9 +283,6 @@ class _VersionOneSlot(_Slot):
         if pids := folders.get("pids"):
             _put(pids / "pids.max", str(limits.pids))
             self._count = self._opened(pids / "pids.current")
-        if cpu := folders.get("cpu"):
-            shares = max(2, min(_LARGEST_SHARES, round(limits.vcpus * _SHARES_PER_VCPU)))
-            _put(cpu / "cpu.shares", str(shares))
         for folder in self.folders:
             self._door(folder / "tasks")
 
@@ -292,6 +297,23 @@ class _VersionOneSlot(_Slot):
     def leave(self) -> None:
         for door in self._kind.home_doors:
             os.write(door, b"0")
+
+    def settle(self) -> None:
+        """Move every member to a cpu group of its own; those forked meanwhile come in the next round."""
+        if self._cpu is None:
+            return
+        if self._cpu_door < 0:
+            self._cpu.mkdir(exist_ok=True)
+            shares = max(2, min(_LARGEST_SHARES, round(self.limits.vcpus * _SHARES_PER_VCPU)))
+            _put(self._cpu / "cpu.shares", str(shares))
+            self._cpu_door = self._opened(self._cpu / "cgroup.procs", os.O_WRONLY)
+            self.folders.append(self._cpu)
+        moved: set[int] = set()
+        while new := set(self.members()) - moved:
+            for process_id in new:
+                with contextlib.suppress(ProcessLookupError):
+                    os.write(self._cpu_door, str(process_id).encode())
+            moved |= new
 
     def populated(self) -> bool:
         if self._count >= 0:
@@ -322,6 +344,9 @@ class _VersionTwoSlot(_Slot):
     def leave(self) -> None:
         """Nothing to do: the spawner never enters."""
 
+    def settle(self) -> None:
+        """Nothing to do: one group holds all limits."""
+
     def populated(self) -> bool:
         return _counter(self._events, b"populated") != 0
 
@@ -340,7 +365,8 @@ class _VersionOneKind:
 
     def __init__(self, folders: dict[str, Path], homes: dict[str, str]) -> None:
         self.roots = list(folders.values())
-        self._folders = folders
+        self._cpu = folders.get("cpu")
+        self._entered = {controller: folder for controller, folder in folders.items() if controller != "cpu"}
         self.unenforced = {}
         if "memory" not in folders:
             self.unenforced["memory"] = "memory limits are not enforced: the memory controller cannot be written"
@@ -350,14 +376,14 @@ class _VersionOneKind:
             self.unenforced["linuxParameters.maxSwap"] = "swap is not accounted (kernel parameter swapaccount=1)"
         self.home_doors = [
             os.open(_ROOT / controller / homes[controller].lstrip("/") / "tasks", os.O_WRONLY | os.O_CLOEXEC)
-            for controller in folders
+            for controller in self._entered
         ]
 
     def make(self, number: int, limits: Limits) -> _VersionOneSlot:
-        made = {controller: folder / f"slot-{number}" for controller, folder in self._folders.items()}
+        made = {controller: folder / f"slot-{number}" for controller, folder in self._entered.items()}
         for folder in made.values():
             folder.mkdir(exist_ok=True)
-        return _VersionOneSlot(limits, self, made)
+        return _VersionOneSlot(limits, self, made, self._cpu / f"slot-{number}" if self._cpu else None)
 
 
 class _VersionTwoKind:

@@ -148,6 +148,9 @@ class Supervisor:
         return again
 
     def _on_start(self, attempt: Attempt) -> None:
+        if attempt.group:
+            with contextlib.suppress(OSError):
+                attempt.group.settle()
         entry = process(attempt.process_id)
         started = entry.started if entry else 0
         self._unwritten.append(Running(attempt.launch.attempt_id, attempt.started_at, attempt.process_id, started))
