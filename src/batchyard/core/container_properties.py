@@ -21,8 +21,8 @@ _VOLUME_NAME = re.compile(r"[A-Za-z0-9_-]{1,255}")
 _VOLUME_KINDS = ("host", "efsVolumeConfiguration", "s3filesVolumeConfiguration")
 _ROOT_DIRECTORY_CHARACTERS = 4096
 _ULIMITS = frozenset(
-    ("core", "cpu", "data", "fsize", "locks", "memlock", "msgqueue", "nice", "nofile", "nproc")
-    + ("rss", "rtprio", "rttime", "sigpending", "stack")
+    {"core", "cpu", "data", "fsize", "locks", "memlock", "msgqueue", "nice", "nofile", "nproc", "rss", "rtprio"}
+    | {"rttime", "sigpending", "stack"}
 )
 
 

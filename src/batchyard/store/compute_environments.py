@@ -69,9 +69,9 @@ class ComputeEnvironments:
             (*_mutable(environment), environment.id),
         )
 
-    def delete(self, environment: ComputeEnvironment) -> None:
-        """Remove the row of its id."""
-        self._connection.exec_driver_sql("DELETE FROM compute_environments WHERE id = ?", (environment.id,))
+    def delete(self, name: str) -> None:
+        """Remove the one of this name."""
+        self._connection.exec_driver_sql("DELETE FROM compute_environments WHERE name = ?", (name,))
 
 
 def _mutable(environment: ComputeEnvironment) -> tuple[Any, ...]:

@@ -77,9 +77,9 @@ class JobQueues:
             (*_mutable(queue), queue.id),
         )
 
-    def delete(self, queue: JobQueue) -> None:
-        """Remove the row of its id; its jobs stay."""
-        self._connection.exec_driver_sql("DELETE FROM job_queues WHERE id = ?", (queue.id,))
+    def delete(self, name: str) -> None:
+        """Remove the queue of this name; its jobs stay."""
+        self._connection.exec_driver_sql("DELETE FROM job_queues WHERE name = ?", (name,))
 
 
 def _mutable(queue: JobQueue) -> tuple[Any, ...]:

@@ -1,4 +1,4 @@
-"""Log streams: every attempt that started has one, so they have no rows of their own and are read from the attempts'."""
+"""Log streams: every attempt that started has one, so they are read from the rows of attempts."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -80,7 +80,7 @@ def delete_compute_environment(context: Context, request: dict[str, Any]) -> dic
         raise refusals.compute_environment_not_disabled()
     if context.tx.job_queues.any_lists(environment.name):
         raise refusals.compute_environment_in_use()
-    context.tx.compute_environments.delete(environment)
+    context.tx.compute_environments.delete(environment.name)
     context.tx.tags.delete(f"{_KIND}/{environment.name}")
     return {}
 
