@@ -138,7 +138,10 @@ def test_empty_members_count_as_absent(member: str) -> None:
             },
             "When the volume parameter is specified, only one volume configuration type should be used.",
         ),
-        ({**CONTAINER, "networkConfiguration": {"assignPublicIp": "ENABLED"}}, "networkConfiguration not applicable for EC2."),
+        (
+            {**CONTAINER, "networkConfiguration": {"assignPublicIp": "ENABLED"}},
+            "networkConfiguration not applicable for EC2.",
+        ),
         (
             {**CONTAINER, "fargatePlatformConfiguration": {"platformVersion": "LATEST"}},
             "fargatePlatformConfiguration not applicable for EC2.",

@@ -80,7 +80,11 @@ def test_empty_members_count_as_absent() -> None:
 
 
 def test_command_replaces_and_environment_merges_by_name() -> None:
-    container = {**LEGACY, "command": ["a", "b"], "environment": [{"name": "A", "value": "1"}, {"name": "B", "value": "2"}]}
+    container = {
+        **LEGACY,
+        "command": ["a", "b"],
+        "environment": [{"name": "A", "value": "1"}, {"name": "B", "value": "2"}],
+    }
     overrides = {"command": ["c"], "environment": [{"name": "B", "value": "3"}, {"name": "C", "value": ""}]}
     job = submit(container, containerOverrides=overrides)
     assert job.command == ("c",)

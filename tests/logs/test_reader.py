@@ -148,8 +148,9 @@ def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
 @settings(max_examples=400, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(
     chunks=st.lists(
-        st.lists(st.sampled_from([b"a", b"bc" * 9, b"\n", b"\r\n", "é".encode(), "🚂".encode(), b"\xff", b"\x00x"]))
-        .map(b"".join),
+        st.lists(
+            st.sampled_from([b"a", b"bc" * 9, b"\n", b"\r\n", "é".encode(), "🚂".encode(), b"\xff", b"\x00x"])
+        ).map(b"".join),
         max_size=12,
     ),
     limit=st.integers(1, 5),

@@ -4,7 +4,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from batchyard.api.batch import compute_environments, describe_jobs, end_jobs, job_definitions, job_queues, list_jobs, submit_job, tags
+from batchyard.api.batch import (
+    compute_environments,
+    describe_jobs,
+    end_jobs,
+    job_definitions,
+    job_queues,
+    list_jobs,
+    submit_job,
+    tags,
+)
 from batchyard.api.context import Answer, Context
 from batchyard.core import refusals
 
@@ -34,9 +43,15 @@ def _refuse(name: str) -> Function:
 
 
 OPERATIONS: Mapping[str, Endpoint] = {
-    "batch.CreateComputeEnvironment": Endpoint(compute_environments.create_compute_environment, writes=True, changes_resources=True),
-    "batch.UpdateComputeEnvironment": Endpoint(compute_environments.update_compute_environment, writes=True, changes_resources=True),
-    "batch.DeleteComputeEnvironment": Endpoint(compute_environments.delete_compute_environment, writes=True, changes_resources=True),
+    "batch.CreateComputeEnvironment": Endpoint(
+        compute_environments.create_compute_environment, writes=True, changes_resources=True
+    ),
+    "batch.UpdateComputeEnvironment": Endpoint(
+        compute_environments.update_compute_environment, writes=True, changes_resources=True
+    ),
+    "batch.DeleteComputeEnvironment": Endpoint(
+        compute_environments.delete_compute_environment, writes=True, changes_resources=True
+    ),
     "batch.DescribeComputeEnvironments": Endpoint(compute_environments.describe_compute_environments),
     "batch.CreateJobQueue": Endpoint(job_queues.create_job_queue, writes=True, changes_resources=True),
     "batch.UpdateJobQueue": Endpoint(job_queues.update_job_queue, writes=True, changes_resources=True),

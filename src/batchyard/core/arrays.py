@@ -185,9 +185,7 @@ def _change(
         if changed.status is not segment.status:
             counts = moved(counts, segment.status, changed.status, len(segment))
             shifts.append(
-                Shift(
-                    Indexes.span(segment.first, segment.last), segment.status, changed.status, changed.status_reason
-                )
+                Shift(Indexes.span(segment.first, segment.last), segment.status, changed.status, changed.status_reason)
             )
     return Children(children.size, counts, _rebuilt(children, segments)), shifts
 

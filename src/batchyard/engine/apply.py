@@ -9,7 +9,7 @@ import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from batchyard.core import arrays, lifecycle
+from batchyard.core import arrays, lifecycle, reasons
 from batchyard.core import dependencies as deps
 from batchyard.core import events as e
 from batchyard.core.arrays import Children, Shift
@@ -160,7 +160,7 @@ class Changes:
             case e.TerminateRequested():
                 children, shifts = arrays.fail(row.children, indexes, event.at, event.reason, is_terminated=True)
             case e.QueueDeleted():
-                children, shifts = arrays.fail(row.children, indexes, event.at, lifecycle.reasons.JOB_QUEUE_DELETED)
+                children, shifts = arrays.fail(row.children, indexes, event.at, reasons.JOB_QUEUE_DELETED)
         self._put_shifts(row, children, shifts, type(event).__name__)
 
     def _attempt_if_active(self, job: Job) -> Attempt | None:
@@ -373,5 +373,3 @@ def _with_placeable(row: JobRow) -> JobRow:
         waits = row.job.status is JobStatus.PENDING and row.children.count(JobStatus.RUNNABLE) > 0
     misfit = (row.job.status_reason or "").startswith("MISCONFIGURATION:")
     return replace(row, is_placeable=waits and not misfit)
-
-

@@ -33,9 +33,7 @@ def take_in(changes: Changes, active: dict[AttemptId, Attempt], reports: Sequenc
             log.exception("a report does not fit the job it is about", extra={"report": repr(report)})
 
 
-def _take(
-    changes: Changes, active: dict[AttemptId, Attempt], attempt: Attempt, report: x.Report, pace: Pace
-) -> None:
+def _take(changes: Changes, active: dict[AttemptId, Attempt], attempt: Attempt, report: x.Report, pace: Pace) -> None:
     match report:
         case x.AttemptStarted():
             started = changes.happen(attempt.key, e.AttemptStarted(report.at), attempt)

@@ -3,6 +3,7 @@
 from batchyard.core.jobs import Attempt, Terms
 from batchyard.executors.interface import Launch, Ulimit
 
+
 def job_environment(attempt: Attempt, terms: Terms) -> dict[str, str]:
     """The variables of a job: its own, and over them those that AWS Batch sets (F 6.5)."""
     environment = dict(terms.resolved.environment)

@@ -43,10 +43,9 @@ log = logging.getLogger(__name__)
 
 Request = Callable[[Transaction], Any]
 
-BATCHING_SECONDS = 0.02
-"""How long reports may gather after a busy tick."""
+BATCHING_SECONDS = 0.04
+"""How long reports may gather while the executor has work placed ahead, and so nobody waits for the next tick."""
 
-BUSY_REPORTS = 8
 RETRY_SECONDS = 1.0
 TAKE_BACK_AFTER_MS = 500
 """An attempt placed ahead that has waited this long was a wrong guess, and is taken back."""
@@ -223,7 +222,7 @@ class Engine:
         if position != self._position:
             self._position = position
             self._executor.acknowledge(position)
-        gather = BATCHING_SECONDS if len(reports) >= BUSY_REPORTS else 0.0
+        gather = BATCHING_SECONDS if self._waiting_ahead() else 0.0
         return (0.0 if outcome.has_more else self._seconds_until_due()), gather
 
     def _read(self, messages: list[x.Message]) -> tuple[list[x.Report], x.Position]:
@@ -328,13 +327,9 @@ class Engine:
         return [x.TakeBack(attempt.attempt_id) for attempt in stale]
 
     def _seconds_until_due(self) -> float | None:
-        due: list[int] = [
-            a.due_at for a in self._active.values() if a.due_at is not None and a.stop_wanted is None
-        ]
+        due: list[int] = [a.due_at for a in self._active.values() if a.due_at is not None and a.stop_wanted is None]
         due += [
-            a.placed_at + TAKE_BACK_AFTER_MS
-            for a in self._waiting_ahead()
-            if a.attempt_id not in self._held.asked_back
+            a.placed_at + TAKE_BACK_AFTER_MS for a in self._waiting_ahead() if a.attempt_id not in self._held.asked_back
         ]
         if not due:
             return None

@@ -76,5 +76,7 @@ class ArrayChildren:
 
     def indexes(self, seq: JobSeq, status: JobStatus) -> Indexes:
         """The children with rows that are in this status."""
-        found = self._run("SELECT array_index FROM array_children WHERE job_seq = ? AND status = ?", (seq, status.value))
+        found = self._run(
+            "SELECT array_index FROM array_children WHERE job_seq = ? AND status = ?", (seq, status.value)
+        )
         return Indexes.of(r[0] for r in found)

@@ -29,7 +29,12 @@ def _index(key: JobKey) -> int:
 def _attempt(r: Any) -> Attempt:
     key = JobKey(r[0], None if r[1] == _NO_INDEX else r[1])
     stop_wanted = None if r[15] is None else _CAUSE[r[15]]
-    return Attempt(key, *r[2:15], stop_wanted, r[16], r[17], r[18])
+    # fmt: off
+    return Attempt(
+        key, r[2], r[3], r[4], r[5], r[6], r[7], r[8], r[9], r[10], r[11], r[12], r[13], r[14], stop_wanted,
+        r[16], r[17], r[18],
+    )
+    # fmt: on
 
 
 class Attempts:
@@ -99,9 +104,7 @@ class Attempts:
 
     def of_job(self, key: JobKey) -> list[Attempt]:
         """All attempts of a job or child, oldest first."""
-        found = self._run(
-            f"{_SELECT} WHERE job_seq = ? AND array_index = ? ORDER BY attempt", (key.seq, _index(key))
-        )
+        found = self._run(f"{_SELECT} WHERE job_seq = ? AND array_index = ? ORDER BY attempt", (key.seq, _index(key)))
         return [_attempt(r) for r in found]
 
     def current(self, key: JobKey) -> Attempt | None:
@@ -126,7 +129,5 @@ class Attempts:
         if not indexes:
             return {}
         marks = ", ".join("?" * len(indexes))
-        found = self._run(
-            f"{_SELECT} WHERE job_seq = ? AND array_index IN ({marks}) ORDER BY attempt", (seq, *indexes)
-        )
+        found = self._run(f"{_SELECT} WHERE job_seq = ? AND array_index IN ({marks}) ORDER BY attempt", (seq, *indexes))
         return {a.key.array_index: a for a in map(_attempt, found) if a.key.array_index is not None}

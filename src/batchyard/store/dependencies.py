@@ -52,4 +52,6 @@ class Dependencies:
         if not seqs:
             return []
         marks = ", ".join("?" * len(seqs))
-        return [_edge(r) for r in self._run(f"{_SELECT} WHERE on_job_seq IN ({marks}) AND outcome IS NULL", tuple(seqs))]
+        return [
+            _edge(r) for r in self._run(f"{_SELECT} WHERE on_job_seq IN ({marks}) AND outcome IS NULL", tuple(seqs))
+        ]

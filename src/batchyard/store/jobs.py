@@ -212,7 +212,9 @@ class Jobs:
 
     def submitted(self, limit: int) -> list[JobRow]:
         """Jobs that the loop has not looked at yet, oldest first."""
-        return [job_row(r) for r in self._run(f"{SELECT_JOBS} WHERE status = 'SUBMITTED' ORDER BY seq LIMIT ?", (limit,))]
+        return [
+            job_row(r) for r in self._run(f"{SELECT_JOBS} WHERE status = 'SUBMITTED' ORDER BY seq LIMIT ?", (limit,))
+        ]
 
     def placeable(self, queue_id: int, after: int, limit: int) -> list[JobRow]:
         """The next jobs of a queue with something to place, first in first out, from beyond number `after`."""

@@ -48,5 +48,3 @@ def job_of(context: Context, row: JobRow, key: JobKey) -> Job:
     child = context.tx.array_children.get(key.seq, key.array_index, row.job.created_at)
     assert child is not None, f"{key} is neither in a segment nor has it a row"
     return child
-
-

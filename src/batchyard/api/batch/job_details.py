@@ -97,7 +97,9 @@ def _outcome(context: Context, attempt: Attempt) -> dict[str, Any]:
     found = {
         "exitCode": attempt.exit_code,
         "reason": None if attempt.reason is None else attempt.reason[:255],
-        "containerInstanceArn": context.ecs_arn(f"container-instance/{cluster}/{attempt.instance_id.removeprefix('i-')}"),
+        "containerInstanceArn": context.ecs_arn(
+            f"container-instance/{cluster}/{attempt.instance_id.removeprefix('i-')}"
+        ),
         "taskArn": context.ecs_arn(f"task/{cluster}/{attempt.attempt_id}"),
         "logStreamName": None if attempt.started_at is None else attempt.log_stream,
     }
