@@ -4,8 +4,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from batchyard.api.batch import compute_environments, describe_jobs, end_jobs, job_definitions, job_queues, list_jobs, submit_job, tags
+from batchyard.api.batch import (
+    compute_environments,
+    describe_jobs,
+    end_jobs,
+    job_definitions,
+    job_queues,
+    list_jobs,
+    submit_job,
+    tags,
+)
 from batchyard.api.context import Answer, Context
+from batchyard.api.logs import filter_log_events, log_events, log_groups, log_streams
 from batchyard.core import refusals
 
 Function = Callable[[Context, dict[str, Any]], Answer]
@@ -34,9 +44,15 @@ def _refuse(name: str) -> Function:
 
 
 OPERATIONS: Mapping[str, Endpoint] = {
-    "batch.CreateComputeEnvironment": Endpoint(compute_environments.create_compute_environment, writes=True, changes_resources=True),
-    "batch.UpdateComputeEnvironment": Endpoint(compute_environments.update_compute_environment, writes=True, changes_resources=True),
-    "batch.DeleteComputeEnvironment": Endpoint(compute_environments.delete_compute_environment, writes=True, changes_resources=True),
+    "batch.CreateComputeEnvironment": Endpoint(
+        compute_environments.create_compute_environment, writes=True, changes_resources=True
+    ),
+    "batch.UpdateComputeEnvironment": Endpoint(
+        compute_environments.update_compute_environment, writes=True, changes_resources=True
+    ),
+    "batch.DeleteComputeEnvironment": Endpoint(
+        compute_environments.delete_compute_environment, writes=True, changes_resources=True
+    ),
     "batch.DescribeComputeEnvironments": Endpoint(compute_environments.describe_compute_environments),
     "batch.CreateJobQueue": Endpoint(job_queues.create_job_queue, writes=True, changes_resources=True),
     "batch.UpdateJobQueue": Endpoint(job_queues.update_job_queue, writes=True, changes_resources=True),
@@ -55,6 +71,14 @@ OPERATIONS: Mapping[str, Endpoint] = {
     "batch.TagResource": Endpoint(tags.tag_resource, writes=True),
     "batch.UntagResource": Endpoint(tags.untag_resource, writes=True),
     "batch.ListTagsForResource": Endpoint(tags.list_tags_for_resource),
+    "logs.GetLogEvents": Endpoint(log_events.get_log_events),
+    "logs.FilterLogEvents": Endpoint(filter_log_events.filter_log_events),
+    "logs.DescribeLogStreams": Endpoint(log_streams.describe_log_streams),
+    "logs.DescribeLogGroups": Endpoint(log_groups.describe_log_groups),
+    "logs.CreateLogGroup": Endpoint(log_groups.create_log_group, writes=True),
+    "logs.DeleteLogGroup": Endpoint(log_groups.delete_log_group, writes=True),
+    "logs.CreateLogStream": Endpoint(log_groups.create_log_stream),
+    "logs.PutLogEvents": Endpoint(log_groups.put_log_events),
 }
 
 
