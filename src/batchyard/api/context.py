@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from batchyard.core.ids import Arn, Millis
 from batchyard.engine.clock import Ids
@@ -20,6 +21,8 @@ class Settings:
     executor_note: str = ""
     token_key: bytes = bytes(32)
     """The secret of the data folder with which page tokens are signed."""
+    logs: Path = Path("logs")
+    """The folder that holds what attempts wrote."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from batchyard.api.batch import (
     tags,
 )
 from batchyard.api.context import Answer, Context
+from batchyard.api.logs import filter_log_events, log_events, log_groups, log_streams
 from batchyard.core import refusals
 
 Function = Callable[[Context, dict[str, Any]], Answer]
@@ -70,6 +71,14 @@ OPERATIONS: Mapping[str, Endpoint] = {
     "batch.TagResource": Endpoint(tags.tag_resource, writes=True),
     "batch.UntagResource": Endpoint(tags.untag_resource, writes=True),
     "batch.ListTagsForResource": Endpoint(tags.list_tags_for_resource),
+    "logs.GetLogEvents": Endpoint(log_events.get_log_events),
+    "logs.FilterLogEvents": Endpoint(filter_log_events.filter_log_events),
+    "logs.DescribeLogStreams": Endpoint(log_streams.describe_log_streams),
+    "logs.DescribeLogGroups": Endpoint(log_groups.describe_log_groups),
+    "logs.CreateLogGroup": Endpoint(log_groups.create_log_group, writes=True),
+    "logs.DeleteLogGroup": Endpoint(log_groups.delete_log_group, writes=True),
+    "logs.CreateLogStream": Endpoint(log_groups.create_log_stream),
+    "logs.PutLogEvents": Endpoint(log_groups.put_log_events),
 }
 
 

@@ -63,10 +63,11 @@ class Page:
         shown = found[: self.limit]
         answer: dict[str, Any] = {member: [show(each) for each in shown]}
         if len(found) > self.limit:
-            answer["nextToken"] = self._write(position(shown[-1]))
+            answer["nextToken"] = self.token(position(shown[-1]))
         return answer
 
-    def _write(self, position: Any) -> str:
+    def token(self, position: Any) -> str:
+        """The nextToken of a page that ended at this position, any JSON value."""
         body = _json.encode(position)
         return base64.urlsafe_b64encode(self._signature(body) + body).decode()
 

@@ -11,6 +11,7 @@ from batchyard.engine.loop import Engine
 from batchyard.executors.interface import Capacity
 from batchyard.executors.machine import machine_capacity
 from batchyard.executors.process import ProcessExecutor
+from batchyard.logs.files import logs_folder
 from batchyard.server import listen
 from batchyard.server.app import create_app
 from batchyard.server.configuration import Configuration
@@ -52,6 +53,7 @@ class Yard:
             executor_name=executor.name,
             executor_note=PROCESS_NOTE,
             token_key=self._folder.token_key(),
+            logs=logs_folder(configuration.data),
         )
         self._dispatch = OperationDispatch(self._database, self._engine, clock, settings)
         self._engine.start()

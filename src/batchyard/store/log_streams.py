@@ -59,6 +59,31 @@ class LogStreams:
         )
         return [_stream(row) for row in rows]
 
+    def by_start(
+        self,
+        group: LogGroup,
+        *,
+        prefix: str,
+        stopped_since: Millis,
+        started_before: Millis,
+        after: tuple[int, str],
+        limit: int,
+    ) -> list[LogStream]:
+        """At most `limit` streams by their start, of those behind `after` (that time, and the name).
+
+        Streams that ended before `stopped_since` are left out. Without a prefix the whole group is looked at.
+        """
+        rows = self._connection.exec_driver_sql(
+            f"{_SELECT} WHERE {_OF_GROUP} AND log_stream >= ? AND log_stream < ? AND started_at < ?"
+            " AND (stopped_at IS NULL OR stopped_at >= ?) AND (started_at, log_stream) > (?, ?)"
+            " ORDER BY started_at, log_stream LIMIT ?",
+            (
+                *(group.name, group.created_at, prefix, prefix + _AFTER_EVERYTHING),
+                *(started_before, stopped_since, *after, limit),
+            ),
+        )
+        return [_stream(row) for row in rows]
+
     def by_last_event(
         self, group: LogGroup, *, after: tuple[int, str] | None, descending: bool, limit: int
     ) -> list[LogStream]:

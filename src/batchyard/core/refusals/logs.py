@@ -36,3 +36,16 @@ def log_operation_not_available(name: str) -> Refusal:
 def log_streams_are_written_by_jobs(name: str) -> Refusal:
     """CreateLogStream and PutLogEvents: streams here are what jobs wrote and nothing else. [chosen]"""
     return log_parameter_invalid(f"{name} is not available in this Batchyard: log streams are written by jobs alone.")
+
+
+def filter_pattern_invalid() -> Refusal:
+    """A filterPattern that cannot be read, such as one with a single quotation mark. [chosen]"""
+    return log_parameter_invalid("Invalid filter pattern")
+
+
+def filter_pattern_not_available() -> Refusal:
+    """A filterPattern of a kind that this yard does not carry out. [chosen]"""
+    return log_parameter_invalid(
+        "Filter patterns for JSON, for space-delimited columns and with regular expressions are not available "
+        "in this Batchyard. Use terms, such as: ERROR -retrying"
+    )
