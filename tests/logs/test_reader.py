@@ -137,7 +137,7 @@ def test_characters_are_not_cut_in_two(tmp_path: Path) -> None:
         assert "".join(texts(list(forwards(log)))) == text
 
 
-@pytest.fixture()
+@pytest.fixture
 def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reader, "PIECE_BYTES", 16)
     monkeypatch.setattr(reader, "_REACH", 24)

@@ -101,7 +101,7 @@ def recount(children: Children, source: JobStatus, target: JobStatus, number: in
     return replace(children, counts=moved(children.counts, source, target, number))
 
 
-def _rebuilt(children: Children, segments: Iterable[Segment]) -> tuple[Segment, ...]:
+def _rebuilt(segments: Iterable[Segment]) -> tuple[Segment, ...]:
     """Sorted segments with alike neighbours joined."""
     joined: list[Segment] = []
     for segment in segments:
@@ -187,7 +187,7 @@ def _change(
             shifts.append(
                 Shift(Indexes.span(segment.first, segment.last), segment.status, changed.status, changed.status_reason)
             )
-    return Children(children.size, counts, _rebuilt(children, segments)), shifts
+    return Children(children.size, counts, _rebuilt(segments)), shifts
 
 
 _PENDING = frozenset({S.PENDING})

@@ -145,7 +145,7 @@ def failed(job: Job, at: Millis, reason: str | None) -> Job:
     return replace(job, status=S.FAILED, status_reason=reason, stopped_at=at, requested_reason=None)
 
 
-# ------------------------------------------------------------------------------------------------- waiting and placing
+# ------------------------------------------------------------------------------------------ waiting and placing
 
 
 def _found_open(job: Job, _event: Any, _terms: Any, attempt: Attempt | None) -> Decision:
@@ -172,7 +172,7 @@ def _blocked(job: Job, event: e.JobBlocked, _terms: Any, attempt: Attempt | None
     return Decision(replace(job, status_reason=event.reason), attempt)
 
 
-# ------------------------------------------------------------------------------------------------------ an attempt's life
+# ------------------------------------------------------------------------------------------ an attempt's life
 
 
 def _returned(job: Job, event: e.Event, _terms: Any, attempt: Attempt | None) -> Decision:
@@ -251,7 +251,7 @@ def _timeout_reached(job: Job, _event: e.Event, _terms: Any, attempt: Attempt | 
     return Decision(job, attempt)
 
 
-# ------------------------------------------------------------------------------------------------------------- requests
+# ------------------------------------------------------------------------------------------ requests
 
 
 def _cancel_requested(job: Job, event: e.CancelRequested, _terms: Any, attempt: Attempt | None) -> Decision:
@@ -298,7 +298,7 @@ _RULES: Mapping[type[e.Event], Callable[[Job, Any, Terms | None, Attempt | None]
 }
 
 
-# -------------------------------------------------------------------------------------------------------------- parents
+# ------------------------------------------------------------------------------------------ parents
 
 
 def _decide_parent(parent: Job, event: e.Event) -> Job:

@@ -43,7 +43,7 @@ class Changes:
         self._history: list[HistoryRow] = []
         self._finished: dict[JobSeq, deps.Finished] = {}
 
-    # ------------------------------------------------------------------------------------------------------- reading
+    # ------------------------------------------------------------------------------------------ reading
 
     def preload(self, keys: Iterable[JobKey]) -> None:
         """Read the rows behind many keys in a few queries."""
@@ -100,7 +100,7 @@ class Changes:
             return next((a for a in self._begun.values() if a.key == key), None)
         return self._changed_attempts.get(found.attempt_id, found)
 
-    # ------------------------------------------------------------------------------------------------------ deciding
+    # ------------------------------------------------------------------------------------------ deciding
 
     def happen(self, key: JobKey, event: e.Event, attempt: Attempt | None = None) -> Attempt | None:
         """Let an event happen to a single job or array child; returns the attempt as it became.
@@ -166,7 +166,7 @@ class Changes:
     def _attempt_if_active(self, job: Job) -> Attempt | None:
         return self.current_attempt(job.key) if job.status in (JobStatus.STARTING, JobStatus.RUNNING) else None
 
-    # --------------------------------------------------------------------------------------- dependencies and parents
+    # ------------------------------------------------------------------------------------------ dependencies and parents
 
     def first_look(self, row: JobRow) -> None:
         """Take a SUBMITTED job into the machine: PENDING if it waits for another, else RUNNABLE."""
@@ -234,7 +234,7 @@ class Changes:
         assert children is not None
         return children
 
-    # ------------------------------------------------------------------------------------------------------- placing
+    # ------------------------------------------------------------------------------------------ placing
 
     def place(self, key: JobKey, event: e.JobPlaced, attempt: Attempt) -> None:
         """Begin `attempt` of a RUNNABLE job, or of a child that has left its segment."""
@@ -283,7 +283,7 @@ class Changes:
         self._changed_attempts.pop(attempt.attempt_id, None)
         self._returned.append(attempt)
 
-    # ------------------------------------------------------------------------------------------------------- writing
+    # ------------------------------------------------------------------------------------------ writing
 
     def save(self) -> None:
         """Write everything that has changed since the last call."""

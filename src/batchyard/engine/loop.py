@@ -114,7 +114,7 @@ class Engine:
             yard=Yard({}, {}),
         )
 
-    # ------------------------------------------------------------------------------------------------- from outside
+    # ------------------------------------------------------------------------------------------ from outside
 
     def start(self) -> None:
         """Read where the journal was left, connect the executor and start the loop's thread."""
@@ -168,7 +168,7 @@ class Engine:
             self._messages.append(message)
             self._bell.notify()
 
-    # ------------------------------------------------------------------------------------------------------ the loop
+    # ------------------------------------------------------------------------------------------ the loop
 
     def _run(self) -> None:
         timeout: float | None = 0.0
@@ -264,7 +264,7 @@ class Engine:
         except Exception as error:
             call.error = error
 
-    # ------------------------------------------------------------------------------------------------------- effects
+    # ------------------------------------------------------------------------------------------ effects
 
     def _configure(self) -> None:
         limits = {

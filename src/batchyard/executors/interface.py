@@ -19,7 +19,7 @@ from typing import Protocol
 
 from batchyard.core.ids import AttemptId, Millis
 
-# ---------------------------------------------------------------------------------------------------------------- orders
+# ------------------------------------------------------------------------------------------ orders
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ class Capacity:
     compute_environment_vcpus: Mapping[str, float] = field(default_factory=dict)
 
 
-# --------------------------------------------------------------------------------------------------------------- reports
+# ------------------------------------------------------------------------------------------ reports
 
 
 @dataclass(frozen=True, slots=True)

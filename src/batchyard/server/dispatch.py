@@ -1,4 +1,4 @@
-"""From the HTTP edge to the operations: writes go through the engine's thread, reads through a few threads of their own.
+"""From the HTTP edge to the operations: writes go through the engine's thread, reads through threads of their own.
 
 An operation that writes is answered when its transaction is on disk. One that reads sees the last committed state.
 """

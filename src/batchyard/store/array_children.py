@@ -3,17 +3,16 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection
-
 from batchyard.core.ids import JobSeq, Millis
 from batchyard.core.intervals import Indexes
 from batchyard.core.jobs import Job, JobKey, JobStatus
+from batchyard.store.statements import Statements
 
 _COLUMNS = (
     "job_seq, array_index, status, status_reason, scheduled_at, started_at, stopped_at, attempt, is_cancelled, "
     "is_terminated, requested_reason"
 )
-_SELECT = f"SELECT {_COLUMNS} FROM array_children"  # noqa: S608 - the columns are the constant above
+_SELECT = f"SELECT {_COLUMNS} FROM array_children"
 _WRITE = f"INSERT OR REPLACE INTO array_children ({_COLUMNS}) VALUES ({', '.join('?' * 11)})"
 _STATUS = {status.value: status for status in JobStatus}
 
@@ -27,8 +26,8 @@ def _job(r: Any, created_at: Millis) -> Job:
 class ArrayChildren:
     """Children that differ from their neighbours. `created_at` is their parent's, so it is passed in, not stored."""
 
-    def __init__(self, connection: Connection) -> None:
-        self._run = connection.exec_driver_sql
+    def __init__(self, statements: Statements) -> None:
+        self._run = statements.run
 
     def write(self, children: Iterable[Job]) -> None:
         """Make or replace these rows."""

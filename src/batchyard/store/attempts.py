@@ -3,17 +3,16 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection
-
 from batchyard.core.ids import JobSeq
 from batchyard.core.jobs import Attempt, JobKey, StopCause
+from batchyard.store.statements import Statements
 
 _NO_INDEX = -1
 _COLUMNS = (
     "job_seq, array_index, attempt, attempt_id, compute_environment, instance_id, vcpus, memory_mib, gpus, placed_at, "
     "log_group, log_stream, started_at, stopped_at, due_at, stop_wanted, exit_code, reason, status_reason"
 )
-_SELECT = f"SELECT {_COLUMNS} FROM attempts"  # noqa: S608 - the columns are the constant above
+_SELECT = f"SELECT {_COLUMNS} FROM attempts"
 _WRITE = f"INSERT OR REPLACE INTO attempts ({_COLUMNS}) VALUES ({', '.join('?' * 19)})"
 _UPDATE = (
     "UPDATE attempts SET started_at=?, stopped_at=?, due_at=?, stop_wanted=?, exit_code=?, reason=?, status_reason=?"
@@ -40,8 +39,8 @@ def _attempt(r: Any) -> Attempt:
 class Attempts:
     """Attempts of every job."""
 
-    def __init__(self, connection: Connection) -> None:
-        self._run = connection.exec_driver_sql
+    def __init__(self, statements: Statements) -> None:
+        self._run = statements.run
 
     def insert(self, attempts: Iterable[Attempt]) -> None:
         """Record attempts that begin (an attempt that ended within the same tick is written as it ended)."""

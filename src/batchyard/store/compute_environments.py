@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Connection
-
 from batchyard.core.ids import Millis
 from batchyard.core.resources import ComputeEnvironment
 from batchyard.store.documents import dump, load
+from batchyard.store.statements import Statements
 
 _SELECT = (
     "SELECT id, name, type, state, status, status_reason, platform, max_vcpus, created_at, document"
@@ -19,26 +18,26 @@ _SELECT = (
 class ComputeEnvironments:
     """The door to them, on one connection."""
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+    def __init__(self, statements: Statements) -> None:
+        self._statements = statements
 
     def get(self, name: str) -> ComputeEnvironment | None:
         """The one of this name."""
-        row = self._connection.exec_driver_sql(f"{_SELECT} WHERE name = ?", (name,)).one_or_none()
+        row = self._statements.run(f"{_SELECT} WHERE name = ?", (name,)).one_or_none()
         return None if row is None else _environment(row)
 
     def get_by_id(self, identifier: int) -> ComputeEnvironment | None:
         """The one of this id."""
-        row = self._connection.exec_driver_sql(f"{_SELECT} WHERE id = ?", (identifier,)).one_or_none()
+        row = self._statements.run(f"{_SELECT} WHERE id = ?", (identifier,)).one_or_none()
         return None if row is None else _environment(row)
 
     def all(self) -> list[ComputeEnvironment]:
         """Every one, oldest first; there are few (quota)."""
-        return [_environment(row) for row in self._connection.exec_driver_sql(f"{_SELECT} ORDER BY id")]
+        return [_environment(row) for row in self._statements.run(f"{_SELECT} ORDER BY id")]
 
     def page(self, after: int, limit: int) -> list[ComputeEnvironment]:
         """At most `limit`, oldest first, of those with a greater id than `after`."""
-        rows = self._connection.exec_driver_sql(f"{_SELECT} WHERE id > ? ORDER BY id LIMIT ?", (after, limit))
+        rows = self._statements.run(f"{_SELECT} WHERE id > ? ORDER BY id LIMIT ?", (after, limit))
         return [_environment(row) for row in rows]
 
     def named(self, names: Sequence[str]) -> list[ComputeEnvironment]:
@@ -48,12 +47,12 @@ class ComputeEnvironments:
 
     def count(self) -> int:
         """How many there are."""
-        counted = self._connection.exec_driver_sql("SELECT count(*) FROM compute_environments")
+        counted = self._statements.run("SELECT count(*) FROM compute_environments")
         return int(counted.scalar_one())
 
     def insert(self, environment: ComputeEnvironment) -> ComputeEnvironment:
         """Add it; the answer bears its id. The name must be free."""
-        cursor = self._connection.exec_driver_sql(
+        cursor = self._statements.run(
             "INSERT INTO compute_environments"
             " (name, created_at, type, state, status, status_reason, platform, max_vcpus, document)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -63,7 +62,7 @@ class ComputeEnvironments:
 
     def update(self, environment: ComputeEnvironment) -> None:
         """Write everything but name and time of creation over the row of its id."""
-        self._connection.exec_driver_sql(
+        self._statements.run(
             "UPDATE compute_environments SET type = ?, state = ?, status = ?, status_reason = ?, platform = ?,"
             " max_vcpus = ?, document = ? WHERE id = ?",
             (*_mutable(environment), environment.id),
@@ -71,7 +70,7 @@ class ComputeEnvironments:
 
     def delete(self, name: str) -> None:
         """Remove the one of this name."""
-        self._connection.exec_driver_sql("DELETE FROM compute_environments WHERE name = ?", (name,))
+        self._statements.run("DELETE FROM compute_environments WHERE name = ?", (name,))
 
 
 def _mutable(environment: ComputeEnvironment) -> tuple[Any, ...]:

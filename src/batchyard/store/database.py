@@ -11,9 +11,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, inspect
+from sqlalchemy import Connection, Engine, PoolProxiedConnection, create_engine, event, inspect
 from sqlalchemy.pool import NullPool, QueuePool
 
+from batchyard.store.statements import Statements
 from batchyard.store.transaction import Transaction
 
 HEAD = "0001"
@@ -31,7 +32,7 @@ class Database:
         self._synchronous = synchronous
         self._writer_engine = self._engine(url, NullPool)
         self._reader_engine = self._engine(url, QueuePool, pool_size=8, max_overflow=8)
-        self._writer: Connection | None = None
+        self._writer: PoolProxiedConnection | None = None
         self._writer_lock = threading.Lock()
         self.url = url
 
@@ -84,31 +85,32 @@ class Database:
 
     @contextmanager
     def write(self) -> Iterator[Transaction]:
-        """The one writing transaction: committed (on disk) at the end, rolled back if the block raises."""
+        """The one writing transaction: committed (on disk) at the end, undone if the block or the commit raises."""
         with self._writer_lock:
             if self._writer is None:
-                self._writer = self._writer_engine.connect()
-                # The transaction is ours to begin and end: SQLAlchemy's bookkeeping stays out of the hot path.
-                self._writer = self._writer.execution_options(isolation_level="AUTOCOMMIT")
-            connection = self._writer
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
+                self._writer = self._writer_engine.raw_connection()
+            statements = Statements(self._writer.driver_connection)
+            statements.run("BEGIN IMMEDIATE")
             try:
-                yield Transaction(connection)
+                yield Transaction(statements)
+                statements.run("COMMIT")
             except BaseException:
-                connection.exec_driver_sql("ROLLBACK")
+                statements.run("ROLLBACK")
                 raise
-            connection.exec_driver_sql("COMMIT")
 
     @contextmanager
     def read(self) -> Iterator[Transaction]:
         """A snapshot of what is committed; nothing may be written through it."""
-        with self._reader_engine.connect() as pooled:
-            connection = pooled.execution_options(isolation_level="AUTOCOMMIT")
-            connection.exec_driver_sql("BEGIN")
+        pooled = self._reader_engine.raw_connection()
+        try:
+            statements = Statements(pooled.driver_connection)
+            statements.run("BEGIN")
             try:
-                yield Transaction(connection)
+                yield Transaction(statements)
             finally:
-                connection.exec_driver_sql("ROLLBACK")
+                statements.run("ROLLBACK")
+        finally:
+            pooled.close()
 
     def close(self) -> None:
         """Close every connection; waits for a write under way."""

@@ -3,15 +3,14 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection
-
 from batchyard.core.dependencies import Edge
 from batchyard.core.ids import JobSeq
 from batchyard.core.intervals import Indexes
 from batchyard.core.jobs import JobStatus
+from batchyard.store.statements import Statements
 
 _COLUMNS = "job_seq, position, type, on_job_seq, on_array_index, outcome, succeeded, failed"
-_SELECT = f"SELECT {_COLUMNS} FROM dependencies"  # noqa: S608 - the columns are the constant above
+_SELECT = f"SELECT {_COLUMNS} FROM dependencies"
 
 
 def _edge(r: Any) -> Edge:
@@ -22,8 +21,8 @@ def _edge(r: Any) -> Edge:
 class Dependencies:
     """Who waits for whom."""
 
-    def __init__(self, connection: Connection) -> None:
-        self._run = connection.exec_driver_sql
+    def __init__(self, statements: Statements) -> None:
+        self._run = statements.run
 
     def write(self, edges: Iterable[Edge]) -> None:
         """Make or replace these rows."""

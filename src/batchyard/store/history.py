@@ -4,10 +4,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection
-
 from batchyard.core.ids import JobSeq, Millis
 from batchyard.core.intervals import Span
+from batchyard.store.statements import Statements
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +26,8 @@ class HistoryRow:
 class History:
     """Append-only."""
 
-    def __init__(self, connection: Connection) -> None:
-        self._run = connection.exec_driver_sql
+    def __init__(self, statements: Statements) -> None:
+        self._run = statements.run
 
     def append(self, rows: Iterable[HistoryRow]) -> None:
         """Add rows at the end."""

@@ -6,11 +6,10 @@ A revision never changes but for its status, and its number is never given again
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import Connection
-
 from batchyard.core.ids import Millis
 from batchyard.core.resources import ACTIVE, INACTIVE, Document, JobDefinition
 from batchyard.store.documents import dump, load
+from batchyard.store.statements import Statements
 
 _SELECT = "SELECT id, name, revision, status, type, created_at, document FROM job_definitions"
 
@@ -18,23 +17,23 @@ _SELECT = "SELECT id, name, revision, status, type, created_at, document FROM jo
 class JobDefinitions:
     """The door to them, on one connection."""
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+    def __init__(self, statements: Statements) -> None:
+        self._statements = statements
 
     def get(self, name: str, revision: int) -> JobDefinition | None:
         """One revision, whatever its status; one index look-up."""
-        found = self._connection.exec_driver_sql(f"{_SELECT} WHERE name = ? AND revision = ?", (name, revision))
+        found = self._statements.run(f"{_SELECT} WHERE name = ? AND revision = ?", (name, revision))
         row = found.one_or_none()
         return None if row is None else _definition(row)
 
     def get_by_id(self, identifier: int) -> JobDefinition | None:
         """The one of this id."""
-        row = self._connection.exec_driver_sql(f"{_SELECT} WHERE id = ?", (identifier,)).one_or_none()
+        row = self._statements.run(f"{_SELECT} WHERE id = ?", (identifier,)).one_or_none()
         return None if row is None else _definition(row)
 
     def newest_active(self, name: str) -> JobDefinition | None:
         """The ACTIVE revision with the highest number; the index is walked from its end."""
-        found = self._connection.exec_driver_sql(
+        found = self._statements.run(
             f"{_SELECT} WHERE name = ? AND status = ? ORDER BY revision DESC LIMIT 1", (name, ACTIVE)
         )
         row = found.one_or_none()
@@ -55,7 +54,7 @@ class JobDefinitions:
                 conditions.append(condition)
                 values.append(value)  # type: ignore[arg-type]
         statement = f"{_SELECT} WHERE {' AND '.join(conditions)} ORDER BY {position} DESC LIMIT ?"
-        rows = self._connection.exec_driver_sql(statement, (*values, limit))
+        rows = self._statements.run(statement, (*values, limit))
         return [_definition(row) for row in rows]
 
     def references(self, identifiers: Collection[int]) -> dict[int, str]:
@@ -63,19 +62,17 @@ class JobDefinitions:
         if not identifiers:
             return {}
         marks = ", ".join("?" * len(identifiers))
-        found = self._connection.exec_driver_sql(
-            f"SELECT id, name, revision FROM job_definitions WHERE id IN ({marks})",  # noqa: S608 - only marks
+        found = self._statements.run(
+            f"SELECT id, name, revision FROM job_definitions WHERE id IN ({marks})",
             tuple(identifiers),
         )
         return {row[0]: f"{row[1]}:{row[2]}" for row in found}
 
     def insert(self, name: str, definition_type: str, created_at: Millis, document: Document) -> JobDefinition:
         """Add the next revision of this name (the first is 1), ACTIVE."""
-        newest = self._connection.exec_driver_sql(
-            "SELECT coalesce(max(revision), 0) FROM job_definitions WHERE name = ?", (name,)
-        )
+        newest = self._statements.run("SELECT coalesce(max(revision), 0) FROM job_definitions WHERE name = ?", (name,))
         revision = newest.scalar_one() + 1
-        cursor = self._connection.exec_driver_sql(
+        cursor = self._statements.run(
             "INSERT INTO job_definitions (name, revision, status, type, created_at, document)"
             " VALUES (?, ?, ?, ?, ?, ?)",
             (name, revision, ACTIVE, definition_type, created_at, dump(document)),
@@ -84,7 +81,7 @@ class JobDefinitions:
 
     def deregister(self, definition: JobDefinition, at: Millis) -> None:
         """Make it INACTIVE; does nothing if it is."""
-        self._connection.exec_driver_sql(
+        self._statements.run(
             "UPDATE job_definitions SET status = ?, deregistered_at = ? WHERE id = ? AND status = ?",
             (INACTIVE, at, definition.id, ACTIVE),
         )

@@ -3,10 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection
-
 from batchyard.core.jobs import JobStatus
 from batchyard.store.jobs import SELECT_JOBS, JobRow, job_row
+from batchyard.store.statements import Statements
 
 FIRST_PAGE = 1 << 62
 """Newer than any job."""
@@ -55,8 +54,8 @@ def _escaped(text: str) -> str:
 class JobLists:
     """Lists of the jobs of a queue, newest first."""
 
-    def __init__(self, connection: Connection) -> None:
-        self._run = connection.exec_driver_sql
+    def __init__(self, statements: Statements) -> None:
+        self._run = statements.run
 
     def page(self, queue_id: int, conditions: Sequence[Condition], before_seq: int, limit: int) -> list[JobRow]:
         """Up to `limit` jobs older than number `before_seq` that meet all conditions.

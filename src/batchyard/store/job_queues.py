@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Connection
-
 from batchyard.core.ids import Millis
 from batchyard.core.resources import JobQueue
 from batchyard.store.documents import dump, load
+from batchyard.store.statements import Statements
 
 _SELECT = (
     "SELECT id, name, state, status, status_reason, priority, compute_environments, scheduling_policy, created_at,"
@@ -19,26 +18,26 @@ _SELECT = (
 class JobQueues:
     """The door to them, on one connection."""
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+    def __init__(self, statements: Statements) -> None:
+        self._statements = statements
 
     def get(self, name: str) -> JobQueue | None:
         """The one of this name; one index look-up."""
-        row = self._connection.exec_driver_sql(f"{_SELECT} WHERE name = ?", (name,)).one_or_none()
+        row = self._statements.run(f"{_SELECT} WHERE name = ?", (name,)).one_or_none()
         return None if row is None else _queue(row)
 
     def get_by_id(self, identifier: int) -> JobQueue | None:
         """The one of this id."""
-        row = self._connection.exec_driver_sql(f"{_SELECT} WHERE id = ?", (identifier,)).one_or_none()
+        row = self._statements.run(f"{_SELECT} WHERE id = ?", (identifier,)).one_or_none()
         return None if row is None else _queue(row)
 
     def all(self) -> list[JobQueue]:
         """Every one, oldest first; there are few (quota)."""
-        return [_queue(row) for row in self._connection.exec_driver_sql(f"{_SELECT} ORDER BY id")]
+        return [_queue(row) for row in self._statements.run(f"{_SELECT} ORDER BY id")]
 
     def page(self, after: int, limit: int) -> list[JobQueue]:
         """At most `limit`, oldest first, of those with a greater id than `after`."""
-        rows = self._connection.exec_driver_sql(f"{_SELECT} WHERE id > ? ORDER BY id LIMIT ?", (after, limit))
+        rows = self._statements.run(f"{_SELECT} WHERE id > ? ORDER BY id LIMIT ?", (after, limit))
         return [_queue(row) for row in rows]
 
     def named(self, names: Sequence[str]) -> list[JobQueue]:
@@ -48,7 +47,7 @@ class JobQueues:
 
     def any_lists(self, compute_environment: str) -> bool:
         """Whether any queue has this compute environment, by name, in its order."""
-        found = self._connection.exec_driver_sql(
+        found = self._statements.run(
             "SELECT 1 FROM job_queues, json_each(job_queues.compute_environments) AS listed"
             " WHERE listed.value = ? LIMIT 1",
             (compute_environment,),
@@ -57,12 +56,12 @@ class JobQueues:
 
     def count(self) -> int:
         """How many there are."""
-        counted = self._connection.exec_driver_sql("SELECT count(*) FROM job_queues")
+        counted = self._statements.run("SELECT count(*) FROM job_queues")
         return int(counted.scalar_one())
 
     def insert(self, queue: JobQueue) -> JobQueue:
         """Add it; the answer bears its id. The name must be free."""
-        cursor = self._connection.exec_driver_sql(
+        cursor = self._statements.run(
             "INSERT INTO job_queues (name, created_at, state, status, status_reason, priority, compute_environments,"
             " scheduling_policy, document) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (queue.name, queue.created_at, *_mutable(queue)),
@@ -71,7 +70,7 @@ class JobQueues:
 
     def update(self, queue: JobQueue) -> None:
         """Write everything but name and time of creation over the row of its id."""
-        self._connection.exec_driver_sql(
+        self._statements.run(
             "UPDATE job_queues SET state = ?, status = ?, status_reason = ?, priority = ?, compute_environments = ?,"
             " scheduling_policy = ?, document = ? WHERE id = ?",
             (*_mutable(queue), queue.id),
@@ -79,7 +78,7 @@ class JobQueues:
 
     def delete(self, name: str) -> None:
         """Remove the queue of this name; its jobs stay."""
-        self._connection.exec_driver_sql("DELETE FROM job_queues WHERE name = ?", (name,))
+        self._statements.run("DELETE FROM job_queues WHERE name = ?", (name,))
 
 
 def _mutable(queue: JobQueue) -> tuple[Any, ...]:

@@ -8,13 +8,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import Connection
-
 from batchyard.core.arrays import Children, Segment
 from batchyard.core.ids import JobId, JobSeq, Millis
 from batchyard.core.jobs import Job, JobKey, JobStatus, Terms
 from batchyard.core.placement import Room
 from batchyard.store import documents
+from batchyard.store.statements import Statements
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +44,7 @@ _COLUMNS = (
     "stopped_at, attempt, is_cancelled, is_terminated, requested_reason, array_size, children, children_updated_at, "
     "placeable, vcpus, memory_mib, gpus, share_identifier, scheduling_priority"
 )
-SELECT_JOBS = f"SELECT {_COLUMNS} FROM jobs"  # noqa: S608 - the columns are the constant above
+SELECT_JOBS = f"SELECT {_COLUMNS} FROM jobs"
 _INSERT = f"INSERT INTO jobs ({_COLUMNS}) VALUES ({', '.join('?' * 24)})"
 _UPDATE = (
     "UPDATE jobs SET status=?, status_reason=?, scheduled_at=?, started_at=?, stopped_at=?, attempt=?, is_cancelled=?,"
@@ -150,8 +149,8 @@ def _values(row: JobRow, seq: int | None) -> tuple[Any, ...]:
 class Jobs:
     """Submitted jobs: single ones and the parents of arrays."""
 
-    def __init__(self, connection: Connection) -> None:
-        self._run = connection.exec_driver_sql
+    def __init__(self, statements: Statements) -> None:
+        self._run = statements.run
 
     def insert(self, row: JobRow, terms: Terms) -> JobRow:
         """Record a submission; its number is given here (the `seq` in `row` is ignored)."""

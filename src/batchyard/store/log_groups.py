@@ -7,10 +7,9 @@ after the group was made: so deleting a group hides its streams, also when a gro
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection
-
 from batchyard.core.ids import Millis
 from batchyard.core.submission import DEFAULT_LOG_GROUP
+from batchyard.store.statements import Statements
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +23,12 @@ class LogGroup:
 class LogGroups:
     """The door to them, on one connection."""
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+    def __init__(self, statements: Statements) -> None:
+        self._statements = statements
 
     def get(self, name: str) -> LogGroup | None:
         """The one of this name."""
-        found = self._connection.exec_driver_sql("SELECT name, created_at FROM log_groups WHERE name = ?", (name,))
+        found = self._statements.run("SELECT name, created_at FROM log_groups WHERE name = ?", (name,))
         row = found.one_or_none()
         if row is not None:
             return _group(row)
@@ -40,7 +39,7 @@ class LogGroups:
 
         Empty texts match everything; letters count with their case.
         """
-        rows = self._connection.exec_driver_sql(
+        rows = self._statements.run(
             "SELECT name, max(created_at) FROM"
             " (SELECT name, created_at FROM log_groups UNION ALL SELECT ?, 0)"
             " WHERE name > ? AND substr(name, 1, ?) = ? AND instr(name, ?) > 0 GROUP BY name ORDER BY name LIMIT ?",
@@ -51,15 +50,15 @@ class LogGroups:
     def ensure(self, name: str, now: Millis) -> None:
         """Make the group unless it is there; the default one needs no row."""
         if name != DEFAULT_LOG_GROUP:
-            self._connection.exec_driver_sql(
+            self._statements.run(
                 "INSERT INTO log_groups (name, created_at) VALUES (?, ?) ON CONFLICT (name) DO NOTHING", (name, now)
             )
 
     def delete(self, name: str, now: Millis) -> None:
         """Remove the group. The default one begins anew, at `now`."""
-        self._connection.exec_driver_sql("DELETE FROM log_groups WHERE name = ?", (name,))
+        self._statements.run("DELETE FROM log_groups WHERE name = ?", (name,))
         if name == DEFAULT_LOG_GROUP:
-            self._connection.exec_driver_sql("INSERT INTO log_groups (name, created_at) VALUES (?, ?)", (name, now))
+            self._statements.run("INSERT INTO log_groups (name, created_at) VALUES (?, ?)", (name, now))
 
 
 def _group(row: Any) -> LogGroup:

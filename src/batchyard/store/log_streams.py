@@ -3,10 +3,9 @@
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection
-
 from batchyard.core.ids import AttemptId, Millis
 from batchyard.store.log_groups import LogGroup
+from batchyard.store.statements import Statements
 
 _SELECT = "SELECT log_stream, attempt_id, started_at, stopped_at FROM attempts"
 _OF_GROUP = "log_group = ? AND placed_at >= ? AND started_at IS NOT NULL"
@@ -32,12 +31,12 @@ class LogStream:
 class LogStreams:
     """The door to them, on one connection."""
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+    def __init__(self, statements: Statements) -> None:
+        self._statements = statements
 
     def get(self, group: LogGroup, name: str) -> LogStream | None:
         """The stream of this name in the group."""
-        found = self._connection.exec_driver_sql(
+        found = self._statements.run(
             f"{_SELECT} WHERE {_OF_GROUP} AND log_stream = ?", (group.name, group.created_at, name)
         )
         row = found.first()
@@ -53,7 +52,7 @@ class LogStreams:
         boundary = (
             "log_stream >= ? AND log_stream < ?" if after is None or descending else "log_stream > ? AND log_stream < ?"
         )
-        rows = self._connection.exec_driver_sql(
+        rows = self._statements.run(
             f"{_SELECT} WHERE {_OF_GROUP} AND {boundary} ORDER BY log_stream {'DESC' if descending else 'ASC'} LIMIT ?",
             (group.name, group.created_at, first, last, limit),
         )
@@ -73,7 +72,7 @@ class LogStreams:
 
         Streams that ended before `stopped_since` are left out. Without a prefix the whole group is looked at.
         """
-        rows = self._connection.exec_driver_sql(
+        rows = self._statements.run(
             f"{_SELECT} WHERE {_OF_GROUP} AND log_stream >= ? AND log_stream < ? AND started_at < ?"
             " AND (stopped_at IS NULL OR stopped_at >= ?) AND (started_at, log_stream) > (?, ?)"
             " ORDER BY started_at, log_stream LIMIT ?",
@@ -95,7 +94,7 @@ class LogStreams:
         condition, values = "", tuple[Any, ...]()
         if after is not None:
             condition, values = f" AND ({_LAST_EVENT}, log_stream) {comparison} (?, ?)", after
-        rows = self._connection.exec_driver_sql(
+        rows = self._statements.run(
             f"{_SELECT} WHERE {_OF_GROUP}{condition}"
             f" ORDER BY {_LAST_EVENT} {direction}, log_stream {direction} LIMIT ?",
             (group.name, group.created_at, *values, limit),

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-from sqlalchemy import Connection
+from batchyard.store.statements import Statements
 
 _EXISTS = {
     "job": "SELECT 1 FROM jobs WHERE job_id = ?",
@@ -15,14 +15,12 @@ _EXISTS = {
 class Tags:
     """The door to them, on one connection. A `resource` is always a tail."""
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+    def __init__(self, statements: Statements) -> None:
+        self._statements = statements
 
     def get(self, resource: str) -> dict[str, str]:
         """The tags of one resource, by key; empty if it has none or does not exist."""
-        rows = self._connection.exec_driver_sql(
-            "SELECT key, value FROM tags WHERE resource = ? ORDER BY key", (resource,)
-        )
+        rows = self._statements.run("SELECT key, value FROM tags WHERE resource = ? ORDER BY key", (resource,))
         return {row[0]: row[1] for row in rows}
 
     def get_many(self, resources: Iterable[str]) -> dict[str, dict[str, str]]:
@@ -32,7 +30,7 @@ class Tags:
     def put(self, resource: str, tags: Mapping[str, str]) -> None:
         """Add these tags, over those of the same keys."""
         if tags:
-            self._connection.exec_driver_sql(
+            self._statements.run(
                 "INSERT INTO tags (resource, key, value) VALUES (?, ?, ?)"
                 " ON CONFLICT (resource, key) DO UPDATE SET value = excluded.value",
                 [(resource, key, value) for key, value in tags.items()],
@@ -41,11 +39,11 @@ class Tags:
     def remove(self, resource: str, keys: Iterable[str]) -> None:
         """Remove the tags of these keys; those that are not there do not matter."""
         if rows := [(resource, key) for key in keys]:
-            self._connection.exec_driver_sql("DELETE FROM tags WHERE resource = ? AND key = ?", rows)
+            self._statements.run("DELETE FROM tags WHERE resource = ? AND key = ?", rows)
 
     def delete(self, resource: str) -> None:
         """Remove all tags of a resource that goes."""
-        self._connection.exec_driver_sql("DELETE FROM tags WHERE resource = ?", (resource,))
+        self._statements.run("DELETE FROM tags WHERE resource = ?", (resource,))
 
     def resource_exists(self, resource: str) -> bool:
         """Whether a job, queue, compute environment or definition revision of this tail exists."""
@@ -53,4 +51,4 @@ class Tags:
         if kind not in _EXISTS:
             return False
         values = tuple(name.rsplit(":", 1)) if kind == "job-definition" else (name,)
-        return self._connection.exec_driver_sql(_EXISTS[kind], values).first() is not None
+        return self._statements.run(_EXISTS[kind], values).first() is not None

@@ -8,8 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
 
-from sqlalchemy import Connection
-
 from batchyard.store.array_children import ArrayChildren
 from batchyard.store.attempts import Attempts
 from batchyard.store.compute_environments import ComputeEnvironments
@@ -22,88 +20,89 @@ from batchyard.store.job_queues import JobQueues
 from batchyard.store.jobs import Jobs
 from batchyard.store.log_groups import LogGroups
 from batchyard.store.log_streams import LogStreams
+from batchyard.store.statements import Statements
 from batchyard.store.tags import Tags
 
 
 class Transaction:
     """Doors to the rows, on one connection."""
 
-    def __init__(self, connection: Connection) -> None:
-        self.connection = connection
+    def __init__(self, statements: Statements) -> None:
+        self.statements = statements
 
     @cached_property
     def compute_environments(self) -> ComputeEnvironments:
         """Compute environments."""
-        return ComputeEnvironments(self.connection)
+        return ComputeEnvironments(self.statements)
 
     @cached_property
     def job_queues(self) -> JobQueues:
         """Job queues."""
-        return JobQueues(self.connection)
+        return JobQueues(self.statements)
 
     @cached_property
     def job_definitions(self) -> JobDefinitions:
         """Job definitions, one row per revision."""
-        return JobDefinitions(self.connection)
+        return JobDefinitions(self.statements)
 
     @cached_property
     def tags(self) -> Tags:
         """Tags of every resource."""
-        return Tags(self.connection)
+        return Tags(self.statements)
 
     @cached_property
     def log_groups(self) -> LogGroups:
         """Log groups."""
-        return LogGroups(self.connection)
+        return LogGroups(self.statements)
 
     @cached_property
     def log_streams(self) -> LogStreams:
         """Log streams: one for every attempt that started."""
-        return LogStreams(self.connection)
+        return LogStreams(self.statements)
 
     @cached_property
     def jobs(self) -> Jobs:
         """Submitted jobs: single ones and the parents of arrays."""
-        return Jobs(self.connection)
+        return Jobs(self.statements)
 
     @cached_property
     def job_lists(self) -> JobLists:
         """Pages of the jobs of a queue."""
-        return JobLists(self.connection)
+        return JobLists(self.statements)
 
     @cached_property
     def array_children(self) -> ArrayChildren:
         """Array children that have been placed."""
-        return ArrayChildren(self.connection)
+        return ArrayChildren(self.statements)
 
     @cached_property
     def attempts(self) -> Attempts:
         """Attempts of every job."""
-        return Attempts(self.connection)
+        return Attempts(self.statements)
 
     @cached_property
     def dependencies(self) -> Dependencies:
         """Who waits for whom."""
-        return Dependencies(self.connection)
+        return Dependencies(self.statements)
 
     @cached_property
     def history(self) -> History:
         """The story of every job."""
-        return History(self.connection)
+        return History(self.statements)
 
     @cached_property
     def engine_state(self) -> EngineState:
         """What the engine must not forget."""
-        return EngineState(self.connection)
+        return EngineState(self.statements)
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:
         """What happens inside is undone if the block raises, without touching what came before it."""
-        self.connection.exec_driver_sql("SAVEPOINT one_request")
+        self.statements.run("SAVEPOINT one_request")
         try:
             yield
         except BaseException:
-            self.connection.exec_driver_sql("ROLLBACK TO one_request")
-            self.connection.exec_driver_sql("RELEASE one_request")
+            self.statements.run("ROLLBACK TO one_request")
+            self.statements.run("RELEASE one_request")
             raise
-        self.connection.exec_driver_sql("RELEASE one_request")
+        self.statements.run("RELEASE one_request")

@@ -1,4 +1,4 @@
-"""A JobDetail, as DescribeJobs shows it (F 3.9): absent is absent, never null; lists that AWS fills in are filled in."""
+"""A JobDetail, as DescribeJobs shows it (F 3.9): absent is absent, never null; lists AWS fills in are filled in."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -51,7 +51,7 @@ def _page(context: Context, request: Request, largest: int) -> Page:
     return page
 
 
-# ---------------------------------------------------------------------------------------------------------------- queues
+# ---------------------------------------------------------------------------------------------------- queues
 
 
 def _of_queue(context: Context, request: Request) -> dict[str, Any]:
@@ -112,7 +112,7 @@ def _millis(name: str, value: str) -> int:
     return int(value)
 
 
-# -------------------------------------------------------------------------------------------------------------- children
+# ---------------------------------------------------------------------------------------------------- children
 
 
 def _children(context: Context, request: Request) -> dict[str, Any]:
@@ -155,7 +155,7 @@ def _children_in(context: Context, row: JobRow, status: JobStatus, after: int, l
     return sorted(found, key=_index)[:limit]
 
 
-# ------------------------------------------------------------------------------------------------------------- summaries
+# ---------------------------------------------------------------------------------------------------- summaries
 
 
 def _summary(
