@@ -148,8 +148,10 @@ class ProcessExecutor:
 
     def _run(self, sink: Callable[[Message], None]) -> None:
         while not self._closed.is_set():
+            connected_at = time.monotonic()
             try:
                 channel = self._connect()
+                connected_at = time.monotonic()
                 try:
                     self._converse(channel, sink)
                 finally:
@@ -159,10 +161,9 @@ class ProcessExecutor:
             except (OSError, ProtocolFault) as failure:
                 if not self._closed.is_set():
                     sink(ConnectionLost(str(failure)))
-                    self._closed.wait(_RETRY_SECONDS if self._child_failed() else _LOOK_AGAIN_SECONDS)
-
-    def _child_failed(self) -> bool:
-        return self._child is None or self._child.poll() is not None
+                    # At once, unless it has just gone wrong: another server may want the same supervisor.
+                    hasty = time.monotonic() - connected_at < _RETRY_SECONDS
+                    self._closed.wait(_RETRY_SECONDS if hasty else 0)
 
     def _connect(self) -> socket.socket:
         """A connection to the supervisor, started if none answers. Raises OSError when it cannot be had."""
@@ -172,7 +173,8 @@ class ProcessExecutor:
             try:
                 return connect(self._data)
             except OSError as failure:
-                if self._closed.is_set() or time.monotonic() > deadline:
+                # One that was started is waited for even when closing, so that whoever stops it next finds it.
+                if time.monotonic() > deadline or (self._closed.is_set() and not started):
                     raise
                 if started and self._child and self._child.poll():
                     raise OSError(f"the supervisor cannot start: {self._log_tail()}") from failure
@@ -180,7 +182,7 @@ class ProcessExecutor:
                     # One that found another alive has ended; that other may have ended since.
                     self._start_supervisor()
                     started = True
-            self._closed.wait(_LOOK_AGAIN_SECONDS)
+            time.sleep(_LOOK_AGAIN_SECONDS)
 
     def _start_supervisor(self) -> None:
         log = os.open(self._log_path(), os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
@@ -255,25 +257,31 @@ def stop_supervisor(data: Path, grace_seconds: float) -> bool:
     after the grace.
     """
     try:
-        channel = connect(data.resolve())
-    except OSError:
+        lock = os.open(supervisor_folder(data) / "lock", os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
         return False
-    with channel:
-        channel.settimeout(grace_seconds + 10)
-        channel.sendall(frame([Shutdown(grace_seconds)]))
-        with contextlib.suppress(ConnectionError):
-            while channel.recv(_RECEIVE_BYTES):
-                pass
-    lock = os.open(supervisor_folder(data) / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    found = False
+    deadline = time.monotonic() + grace_seconds + 10
     try:
-        deadline = time.monotonic() + 10
         while not _free(lock):
+            found = True
             if time.monotonic() > deadline:
                 raise TimeoutError("the supervisor has not ended")
+            # Again and again: one that was just starting may have taken the place of the one that ended.
+            _tell_to_end(data, grace_seconds)
             time.sleep(_LOOK_AGAIN_SECONDS)
     finally:
         os.close(lock)
-    return True
+    return found
+
+
+def _tell_to_end(data: Path, grace_seconds: float) -> None:
+    """Tell the supervisor, if it listens yet; returns when it has closed its end."""
+    with contextlib.suppress(OSError), connect(data.resolve()) as channel:
+        channel.settimeout(grace_seconds + 10)
+        channel.sendall(frame([Shutdown(grace_seconds)]))
+        while channel.recv(_RECEIVE_BYTES):
+            pass
 
 
 def _with_this_package(environment: Mapping[str, str]) -> dict[str, str]:

@@ -31,6 +31,7 @@ PIECE_BYTES = 262_144 - 32
 
 _REACH = PIECE_BYTES + 8
 _BLOCK_BYTES = 1 << 20
+_LINES_BYTES = 1 << 16
 _INDEX_BLOCK = 4096
 _INDEX_BLOCKS_KEPT = 32
 
@@ -116,10 +117,10 @@ class AttemptLog:
         events: list[LogEvent] = []
         room = max_bytes
         reached = end
-        for start, stop, following in spans:
-            message = self._message(start, stop, is_line_end=following > stop)
-            if message:
-                room -= len(message.encode()) + EVENT_OVERHEAD_BYTES
+        for start, data, following in spans:
+            if data:
+                message, size = _text(data)
+                room -= size + EVENT_OVERHEAD_BYTES
                 if events and (room < 0 or len(events) >= limit):
                     break
                 events.append(LogEvent(self._time_at(start), message, start))
@@ -148,27 +149,47 @@ class AttemptLog:
             high = self._event_at_or_after(self._offset_at(end_time), high)
         return min(low, high), high
 
-    def _message(self, start: int, stop: int, *, is_line_end: bool) -> str:
-        data = self._bytes(start, stop)
-        if is_line_end:
-            data = data.removesuffix(b"\r")
-        return data.decode("utf-8", "replace")
-
     # ---------------------------------------------------------------------------------------------------- events
 
-    def _spans_after(self, offset: int, high: int) -> Iterator[tuple[int, int, int]]:
-        """Start, end and following start of the events from this one on."""
+    def _spans_after(self, offset: int, high: int) -> Iterator[tuple[int, bytes, int]]:
+        """Start, content and following start of the events from this one on."""
         while offset < high:
-            stop, following = self._end_of_event(offset)
-            yield offset, stop, following
-            offset = following
+            block = self._bytes(offset, min(high, offset + _LINES_BYTES))
+            lines = block[: block.rfind(b"\n") + 1].split(b"\n")[:-1] if self._at_line_start(offset) else []
+            if not lines or len(lines[0]) > PIECE_BYTES:
+                stop, following = self._end_of_event(offset)
+                yield offset, self._content(offset, stop, following), following
+                offset = following
+            for line in lines:
+                if len(line) > PIECE_BYTES:
+                    break
+                following = offset + len(line) + 1
+                yield offset, line.removesuffix(b"\r"), following
+                offset = following
 
-    def _spans_before(self, offset: int, low: int) -> Iterator[tuple[int, int, int]]:
+    def _spans_before(self, offset: int, low: int) -> Iterator[tuple[int, bytes, int]]:
         """The same of the events that lie before, the nearest first."""
         while offset > low:
-            start = self._start_of_event(offset)
-            yield start, self._end_of_event(start)[0], offset
-            offset = start
+            from_ = max(low, offset - _LINES_BYTES)
+            block = self._bytes(from_, offset)
+            first = 0 if self._at_line_start(from_) else block.find(b"\n") + 1
+            whole = self._at_line_start(offset) and (first > 0 or self._at_line_start(from_))
+            lines = block[first:].split(b"\n")[:-1] if whole else []
+            if not lines or len(lines[-1]) > PIECE_BYTES:
+                start = self._start_of_event(offset)
+                stop, _ = self._end_of_event(start)
+                yield start, self._content(start, stop, offset), offset
+                offset = start
+            for line in reversed(lines):
+                if len(line) > PIECE_BYTES:
+                    break
+                start = offset - len(line) - 1
+                yield start, line.removesuffix(b"\r"), offset
+                offset = start
+
+    def _content(self, start: int, stop: int, following: int) -> bytes:
+        data = self._bytes(start, stop)
+        return data.removesuffix(b"\r") if following > stop else data
 
     def _end_of_event(self, start: int) -> tuple[int, int]:
         """Where the event that starts here ends, and where the next one starts."""
@@ -238,9 +259,12 @@ class AttemptLog:
     def _cut_before(self, offset: int) -> int:
         """The last cut before this offset."""
         multiple = -(-offset // PIECE_BYTES)
-        while multiple > 0 and (cut := self._cut(multiple)) >= offset:
+        while multiple > 0:
+            cut = self._cut(multiple)
+            if cut < offset:
+                return cut
             multiple -= 1
-        return self._cut(multiple) if multiple > 0 else 0
+        return 0
 
     def _cut(self, multiple: int) -> int:
         """Where a long line is cut near this multiple: before the character that lies across it, if one does."""
@@ -310,8 +334,17 @@ class AttemptLog:
 
     def _offset_at(self, time: Millis) -> int:
         """The offset of the first byte taken in at or after this time."""
-        number = bisect.bisect_left(range(self._records), time, key=lambda n: self._record(n)[1])
+        number = bisect.bisect_left(range(self._records), int(time), key=lambda n: self._record(n)[1])
         return self._record(number)[0] if number < self._records else self.stored_bytes
+
+
+def _text(data: bytes) -> tuple[str, int]:
+    """The message, and its size in UTF-8."""
+    try:
+        return data.decode(), len(data)
+    except UnicodeDecodeError:
+        message = data.decode("utf-8", "replace")
+        return message, len(message.encode())
 
 
 def _open(path: Path) -> int:

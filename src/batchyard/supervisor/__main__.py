@@ -48,7 +48,13 @@ def main() -> int:
     groups.remove()
     groups = control_groups(data)
     supervisor = Supervisor(
-        data, listen(data), journal, groups, idle_seconds=arguments.idle_seconds, pids_limit=_pids_limit()
+        data,
+        listen(data),
+        journal,
+        groups,
+        lock=lock,
+        idle_seconds=arguments.idle_seconds,
+        pids_limit=_pids_limit(),
     )
     log.info("serving %s as process %d", data, os.getpid())
     gc.freeze()

@@ -75,7 +75,7 @@ _KINDS: dict[str, type] = {
     "returned": AttemptReturned,
 }
 _KIND_OF = {type_: kind for kind, type_ in _KINDS.items()}
-_DECODERS = {kind: msgspec.msgpack.Decoder(type_) for kind, type_ in _KINDS.items()}
+_DECODERS: dict[str, msgspec.msgpack.Decoder[Any]] = {kind: msgspec.msgpack.Decoder(type_) for kind, type_ in _KINDS.items()}
 _PAYLOAD = msgspec.msgpack.Decoder(tuple[int, str, msgspec.Raw])
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -244,7 +244,7 @@ def _records(data: bytes) -> Iterator[tuple[int, int, Any]]:
         length, checksum = _FRAME.unpack_from(data, place)
         place += _FRAME.size
         payload = data[place : place + length]
-        if len(payload) < length or zlib.crc32(payload) != checksum:
+        if not length or len(payload) < length or zlib.crc32(payload) != checksum:  # Lost blocks read as zeros.
             return
         number, kind, raw = _PAYLOAD.decode(payload)
         place += length

@@ -199,7 +199,6 @@ class Starter:
         if self._raised:
             limits.insert(0, (resource.RLIMIT_NOFILE, *self._own_files))
         steps += [functools.partial(resource.setrlimit, number, (soft, hard)) for number, soft, hard in limits]
-        change = {} if who.is_ours else {"user": who.uid, "group": who.gid, "extra_groups": who.groups}
 
         def in_the_child() -> None:
             for step in steps:
@@ -214,8 +213,10 @@ class Starter:
             env=environment,
             cwd=folder,
             start_new_session=True,
-            preexec_fn=in_the_child,
-            **change,  # type: ignore[call-overload]
+            preexec_fn=in_the_child,  # noqa: PLW1509 - the supervisor has one thread
+            user=None if who.is_ours else who.uid,
+            group=None if who.is_ours else who.gid,
+            extra_groups=None if who.is_ours else who.groups,
         )
         process.returncode = 0  # Reaped by the loop, as all are; Popen must not try.
         return process.pid

@@ -18,7 +18,15 @@ from typing import Any
 
 from batchyard.executors.control_groups import ControlGroups
 from batchyard.executors.interface import Capacity, Launch, Observed, Order, Stop, TakeBack
-from batchyard.executors.supervisor_protocol import PROTOCOL, Acknowledge, Hello, Refused, Shutdown, Welcome
+from batchyard.executors.supervisor_protocol import (
+    PROTOCOL,
+    Acknowledge,
+    Hello,
+    Refused,
+    Shutdown,
+    Welcome,
+    supervisor_folder,
+)
 from batchyard.supervisor.attempts import Attempt, Attempts
 from batchyard.supervisor.connection import Connection, ConnectionEnded
 from batchyard.supervisor.journal import End, Journal, Running
@@ -27,6 +35,7 @@ from batchyard.supervisor.processes import process
 _GATHER_SECONDS = 0.005
 _JOURNAL_AGAIN_SECONDS = 1.0
 _SIGTERM_GRACE_SECONDS = 10.0
+_LOOK_AT_LOCK_SECONDS = 5.0
 
 log = logging.getLogger(__name__)
 
@@ -69,6 +78,7 @@ class Supervisor:
         journal: Journal,
         groups: ControlGroups,
         *,
+        lock: int,
         idle_seconds: float,
         pids_limit: int,
     ) -> None:
@@ -76,6 +86,9 @@ class Supervisor:
         self._listener = listener
         self._journal = journal
         self._groups = groups
+        self._lock = lock
+        self._lock_path = supervisor_folder(data) / "lock"
+        self._look_at_lock = 0.0
         self._idle_seconds = idle_seconds
         self._attempts = Attempts(data, groups, self._watch, self._on_end, pids_limit)
         self._server: Connection | None = None
@@ -101,7 +114,7 @@ class Supervisor:
             self._attempts.reap()
             closing = self._attempts.continue_closing()
             self._attempts.start_what_fits()
-            wait = _earliest(closing, self._flush(), self._until_idle())
+            wait = _earliest(closing, self._flush(), self._until_idle(), self._until_homeless())
         for connection in list(self._connections):
             self._drop(connection)
 
@@ -118,6 +131,16 @@ class Supervisor:
         if self._server is None and self._attempts.idle:
             return max(0.0, self._served_at + self._idle_seconds - time.monotonic())
         return None
+
+    def _until_homeless(self) -> float:
+        """End when the data folder has been removed: another one of that name would be another supervisor's."""
+        now = time.monotonic()
+        if now >= self._look_at_lock:
+            self._look_at_lock = now + _LOOK_AT_LOCK_SECONDS
+            if not self._ending and not _is_same_file(self._lock_path, self._lock):
+                log.warning("the data folder is gone")
+                self._end(0)
+        return self._look_at_lock - now
 
     def _end(self, grace_seconds: float) -> None:
         self._ending = True
@@ -204,7 +227,7 @@ class Supervisor:
             else:
                 self._obey(connection, item)
         if orders and connection is self._server:
-            self._order(connection, orders)
+            self._order(orders)
 
     def _obey(self, connection: Connection, item: Any) -> None:
         if isinstance(item, Hello):
@@ -237,7 +260,7 @@ class Supervisor:
         connection.pending.extend(self._journal.reports_after(hello.after))
         connection.send([Welcome(PROTOCOL, os.getpid(), self._groups.unenforced)])
 
-    def _order(self, connection: Connection, orders: list[Order]) -> None:
+    def _order(self, orders: list[Order]) -> None:
         """Carry out a batch. Launches are on disk before the first of them may start."""
         launches = {
             order.attempt_id: order
@@ -261,6 +284,13 @@ class Supervisor:
 
 def _earliest(*waits: float | None) -> float | None:
     return min((wait for wait in waits if wait is not None), default=None)
+
+
+def _is_same_file(path: Path, descriptor: int) -> bool:
+    try:
+        return os.path.samestat(path.stat(), os.fstat(descriptor))
+    except OSError:
+        return False
 
 
 def _empty(pipe: int) -> None:
