@@ -185,6 +185,14 @@ def test_a_broken_constraint_is_a_wrapped_client_exception(
     assert fault.message("id-1") == f"Error executing request, Exception : {fault.text}, RequestId: id-1"
 
 
+def test_the_action_of_evaluate_on_exit_may_be_written_in_any_case() -> None:
+    strategy = b'"retryStrategy":{"attempts":2,"evaluateOnExit":[{"onExitCode":"1","action":"%s"}]}'
+    for action in ("RETRY", "retry", "Exit"):
+        found = submitted(strategy % action.encode())
+        assert found["retryStrategy"]["evaluateOnExit"][0]["action"] == action
+    assert refusal(SUBMIT, b"{" + A_JOB + b"," + strategy % b"stay" + b"}").code == "ClientException"
+
+
 @pytest.mark.parametrize(
     ("request_", "constraint"),
     [

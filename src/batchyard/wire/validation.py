@@ -14,7 +14,8 @@ their type. Unknown members are ignored, since newer clients send newer members.
 Places are written as AWS writes them, list elements counted from 1: `dependsOn.1.member.jobId`.
 
 Where the model is stricter than the service, the service wins: an empty string, list or map given for an optional
-member counts as not given by many clients (`tags: {}`, `nextToken: ""`), so a minimum length does not refuse it.
+member counts as not given by many clients (`tags: {}`, `nextToken: ""`), so a minimum length does not refuse it; and
+the action of evaluateOnExit may be written in any case.
 """
 
 import functools
@@ -32,6 +33,10 @@ QUOTED_CHARACTERS_MAX = 200
 """How much of a refused value is repeated to the client."""
 
 _INTEGER_RANGES = {"integer": (-(2**31), 2**31 - 1), "long": (-(2**63), 2**63 - 1)}
+
+
+_ANY_CASE_ENUMERATIONS = frozenset({"RetryAction"})
+"""Enumerations whose values "aren't case sensitive", as the model says in prose only (evaluateOnExit.action)."""
 
 
 class _Broken(Exception):
@@ -162,6 +167,7 @@ def _map(shape: Shape, optional: bool) -> Check:
 def _string(shape: Shape, optional: bool) -> Check:
     check_length = _length(shape, optional)
     allowed = frozenset(shape.enum)
+    any_case = shape.name in _ANY_CASE_ENUMERATIONS
     pattern = _pattern(shape)
 
     def check_any(value: Any) -> Any:
@@ -177,7 +183,7 @@ def _string(shape: Shape, optional: bool) -> Check:
 
     def check(value: Any) -> Any:
         check_any(value)
-        if allowed and value not in allowed:
+        if allowed and (value.upper() if any_case else value) not in allowed:
             raise _unsatisfied(value, f"satisfy enum value set: [{', '.join(shape.enum)}]")
         if check_length is not None:
             check_length(value)

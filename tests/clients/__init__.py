@@ -1,0 +1,1 @@
+"""The truest tests: real client programs against a real server process that really runs jobs."""

@@ -1,0 +1,41 @@
+"""One server for all tests of a worker, generous with vCPUs so that jobs which wait for each other all run."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.clients.server_process import ServerProcess
+from tests.clients.yard import Gate, Yard
+
+FLAGS = ("--executor", "process", "--max-vcpus", "16", "--max-memory", "65536")
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    """A running server; afterwards neither it nor its supervisor nor any job of it is left."""
+    running = ServerProcess(tmp_path_factory.mktemp("server"), *FLAGS, settings={"stop_grace_seconds": 1.0})
+    running.start()
+    yield running
+    running.end()
+
+
+@pytest.fixture(scope="session")
+def shared_yard(server: ServerProcess) -> Yard:
+    """The clients of that server."""
+    return Yard.at(server)
+
+
+@pytest.fixture
+def yard(shared_yard: Yard) -> Iterator[Yard]:
+    """The same for one test, whose jobs have all ended when the next begins."""
+    yield shared_yard
+    shared_yard.clear()
+
+
+@pytest.fixture
+def gate(tmp_path: Path) -> Iterator[Gate]:
+    """Something for jobs to wait for; open at the end at the latest."""
+    made = Gate(tmp_path)
+    yield made
+    made.open()
