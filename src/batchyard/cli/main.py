@@ -1,10 +1,51 @@
-"""The command line."""
+"""The command line. This module and those of the commands import nothing heavy, so that `--help` is quick: whatever a
+command needs, it imports when it is called."""
 
 import sys
+from typing import Annotated
+
+import typer
+
+from batchyard import __version__
+from batchyard.cli.problem import USAGE_EXIT, spoken
+from batchyard.cli.serve import serve
+from batchyard.cli.stop import stop
+
+app = typer.Typer(
+    name="batchyard",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"batchyard {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def batchyard(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and end.")
+    ] = False,
+) -> None:
+    """AWS Batch for the machines you own."""
+
+
+for command in (serve, stop):
+    app.command()(command)
 
 
 def main() -> None:
-    """Run the command that the arguments name."""
-    from batchyard.cli.serve import serve
-
-    serve(sys.argv[2:])
+    """Run the command that the arguments name, and end the process with its exit code."""
+    try:
+        app()
+    except Exception as error:
+        words = spoken(error)
+        if words is None:
+            raise
+        print(f"batchyard: {words}", file=sys.stderr)
+        sys.exit(USAGE_EXIT)
