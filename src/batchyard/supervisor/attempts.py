@@ -33,6 +33,7 @@ _READ_BYTES = 1 << 16
 _BUSY_PIPE_BYTES = 1 << 20
 _LOOK_AGAIN_SECONDS = 0.005
 _ANNOUNCE_SECONDS = 0.010
+_REMOVE = 'export PATH=/usr/bin:/bin; rm -rf -- "$1" || { chmod -R u+rwX -- "$1"; rm -rf -- "$1"; }'
 _ATTEMPT_ID = re.compile(r"[0-9a-f]{32}")
 
 
@@ -340,7 +341,7 @@ class Attempts:
         quiet = [(os.POSIX_SPAWN_DUP2, null, target) for target in (0, 1, 2)]
         try:
             remover = os.posix_spawn(
-                "/bin/rm", ["rm", "-rf", "--", str(attempt.folder)], {}, file_actions=quiet, setsid=True
+                "/bin/sh", ["sh", "-c", _REMOVE, "sh", str(attempt.folder)], {}, file_actions=quiet, setsid=True
             )
         except OSError:
             self._finish(attempt)
