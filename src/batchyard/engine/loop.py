@@ -175,13 +175,7 @@ class Engine:
         gather = 0.0
         while True:
             calls, messages, stopping = self._wait(timeout, gather)
-            try:
-                timeout, gather = self._step(calls, messages)
-            except Exception:
-                log.exception("a tick failed; what it was given is kept and tried again")
-                with self._bell:
-                    self._messages.extendleft(reversed(messages))
-                timeout, gather = RETRY_SECONDS, RETRY_SECONDS
+            timeout, gather = self._turn(calls, messages)
             if stopping and not self._calls:
                 return
 
@@ -199,7 +193,16 @@ class Engine:
     def step(self) -> float | None:
         """One turn of the loop for a caller without a thread; returns the seconds until something is due."""
         calls, messages, _ = self._wait(0.0, 0.0)
-        return self._step(calls, messages)[0]
+        return self._turn(calls, messages)[0]
+
+    def _turn(self, calls: list[_Call], messages: list[x.Message]) -> tuple[float | None, float]:
+        try:
+            return self._step(calls, messages)
+        except Exception:
+            log.exception("a tick failed; what it was given is kept and tried again")
+            with self._bell:
+                self._messages.extendleft(reversed(messages))
+            return RETRY_SECONDS, RETRY_SECONDS
 
     def _step(self, calls: list[_Call], messages: list[x.Message]) -> tuple[float | None, float]:
         reports, position = self._read(messages)
