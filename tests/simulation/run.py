@@ -30,14 +30,14 @@ def main() -> int:
 def _replay(console: Console, seed: str) -> int:
     result = simulate(seed)
     for line in result.trace:
-        console.print(line, markup=False, highlight=False)
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
     _tell(console, result)
     return 1 if result.failure else 0
 
 
 def _tell(console: Console, result: Result) -> None:
     verdict = result.failure or "all is well"
-    console.print(f"seed {result.seed}: {verdict} ({result.jobs} jobs, {result.runs} runs)", markup=False)
+    console.print(f"seed {result.seed}: {verdict} ({result.jobs} jobs, {result.runs} runs)", markup=False, soft_wrap=True)
 
 
 def _many(console: Console, seeds: range, processes: int) -> int:

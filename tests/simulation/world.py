@@ -175,11 +175,15 @@ class World:
 
     def _start_server(self) -> None:
         self.note("a server starts")
-        self.server = Server(self._file, self.clock, self._ids, self.faults, CAPACITY)
+        try:
+            self.server = Server(self._file, self.clock, self._ids, self.faults, CAPACITY)
+        except (Crash, DiskFull) as end:
+            self.note(f"and dies while starting, {end}")
 
     def _server_dies(self, where: str) -> None:
         """What it had sent may still arrive, as what is in a socket's buffer does."""
-        assert self.server is not None
+        if self.server is None:
+            return
         self.note(f"the server dies {where}")
         self.server.die()
         self._end_connection(self.server.executor.connection)
