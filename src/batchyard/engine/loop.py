@@ -105,6 +105,7 @@ class Engine:
         self._held = _Held()
         self._position = x.Position()
         self._active: dict[AttemptId, Attempt] = {}
+        self._yard_is_stale = False
         self._around = Surroundings(
             machine=Room(capacity.vcpus, capacity.memory_mib, capacity.gpus),
             instance_id=executor.instance_id,
@@ -209,6 +210,8 @@ class Engine:
         try:
             outcome = self._transact(calls, reports, position)
         except BaseException as error:
+            self._around.terms.clear()
+            self._yard_is_stale = True
             for call in calls:
                 call.answer.set_exception(error)
             raise
@@ -246,16 +249,18 @@ class Engine:
         return reports, position
 
     def _transact(self, calls: list[_Call], reports: list[x.Report], position: x.Position) -> Outcome:
+        is_changed = self._yard_is_stale or any(call.changes_resources for call in calls)
         with self._database.write() as tx:
             for call in calls:
                 self._run_call(tx, call)
-            if any(call.changes_resources for call in calls):
+            if is_changed:
                 self._around.yard = Yard.read(tx)
                 tx.jobs.reconsider_misfits()
             outcome = tick(tx, self._clock.now(), reports, self._around)
             if position != self._position:
                 tx.engine_state.set(_POSITION, f"{position.journal} {position.record}")
-        if any(call.changes_resources for call in calls):
+        self._yard_is_stale = False
+        if is_changed:
             self._configure()
         return outcome
 
