@@ -190,7 +190,8 @@ class Changes:
                 self.tx.dependencies.write([deps.observe(edge, finished[edge.on_job_seq], size)])
                 affected[edge.job_seq] = None
             for seq in affected:
-                self._assess(seq, self.tx.dependencies.of_job(seq))
+                if self.row(seq).job.status is not JobStatus.SUBMITTED:  # else its first look reads these edges
+                    self._assess(seq, self.tx.dependencies.of_job(seq))
 
     def _finish_parents(self) -> None:
         for seq in list(self._finished):
