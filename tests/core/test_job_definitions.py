@@ -372,9 +372,7 @@ def multinode(*ranges: dict[str, Any], nodes: int = 4, main: int = 0) -> dict[st
     }
 
 
-@pytest.mark.parametrize(
-    "targets", [["0:3"], [":"], ["0:"], ["0", "1:"], [":1", "2:3"], ["0:3", "2"]], ids=lambda targets: " ".join(targets)
-)
+@pytest.mark.parametrize("targets", [["0:3"], [":"], ["0:"], ["0", "1:"], [":1", "2:3"], ["0:3", "2"]], ids=" ".join)
 def test_node_ranges(targets: list[str]) -> None:
     ranges = [{"targetNodes": target, "container": CONTAINER} for target in targets]
     echoed = register(**multinode(*ranges))["nodeProperties"]["nodeRangeProperties"]

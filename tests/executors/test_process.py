@@ -2,7 +2,9 @@
 
 import contextlib
 import os
+import shutil
 import signal
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -39,6 +41,21 @@ def is_alive(process_id: int) -> bool:
 
 class TestProcessExecutor(ExecutorConformance):
     """The contract."""
+
+
+class TestWithoutControlGroups(ExecutorConformance):
+    """The contract, where the machine lets nobody limit anything: trees are found by other marks."""
+
+    @pytest.fixture
+    def host(self, tmp_path: Path) -> Iterator[Host]:
+        data = tmp_path / "data"
+        host = Host(data, lambda: ProcessExecutor(data, use_control_groups=False))
+        yield host
+        host.close()
+        stop_supervisor(data, 0.1)
+
+    def test_what_is_not_enforced_is_said(self, host: Host) -> None:
+        assert set(host.connect().executor.honours()) == {"memory", "vcpus"}
 
 
 def test_the_command_is_found_by_the_jobs_own_path(host: Host, tmp_path: Path) -> None:
@@ -221,3 +238,62 @@ def test_idle_costs_nothing(host: Host) -> None:
     until(lambda: time.monotonic() > deadline)
     after = Path(fields).read_text().rpartition(")")[2].split()[11:13]
     assert sum(map(int, after)) - sum(map(int, before)) <= 1
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of a megabyte."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder], capture_output=True).returncode:
+        pytest.skip("this process may not mount a small file system")
+    yield folder
+    subprocess.run(["umount", "-l", folder], check=True)
+
+
+def test_a_full_disk_holds_up_launches_and_reports_and_breaks_nothing(small_disk: Path) -> None:
+    data = small_disk / "data"
+    host = Host(data, lambda: ProcessExecutor(data))
+    try:
+        client = host.connect()
+        process_id = supervisor_process(data)
+        running, writer = shell("sleep 0.3; exit 4"), shell("head -c 5000000 /dev/zero; exit 5")
+        client.started(running)
+        client.run(writer)
+        assert 0 < host.raw(writer).stat().st_size < 1 << 20
+        with contextlib.suppress(OSError), (data / "ballast").open("wb", buffering=0) as ballast:
+            while True:
+                ballast.write(b"x" * 512)
+        orders = [launch("true", environment={"V": "x" * 1000}) for _ in range(500)]
+        client.order(*orders)
+        client.hear(lambda: len(client.observed) > 1)
+        assert client.observed[-1].attempts <= {running.attempt_id}
+        (data / "ballast").unlink()
+        host.raw(writer).unlink()
+        client.ends([running.attempt_id])
+        assert {end.exit_code for end in client.run(*orders)} == {0}
+        assert supervisor_process(data) == process_id
+    finally:
+        host.close()
+        stop_supervisor(data, 0)
+
+
+def test_sigterm_ends_the_supervisor_and_its_attempts(host: Host) -> None:
+    client = host.connect()
+    order = launch("sleep", "60")
+    client.started(order)
+    process_id = supervisor_process(host.data)
+    os.kill(process_id, signal.SIGTERM)
+    assert isinstance(client.ends([order.attempt_id])[order.attempt_id], AttemptLost)
+    until(lambda: not is_alive(process_id))
+
+
+def test_a_supervisor_whose_data_folder_is_gone_ends(host: Host) -> None:
+    client = host.connect()
+    mark = new_mark()
+    client.started(launch("sleep", mark))
+    process_id = supervisor_process(host.data)
+    client.executor.close()
+    shutil.rmtree(host.data)
+    until(lambda: not is_alive(process_id))
+    assert sleepers(mark) == []

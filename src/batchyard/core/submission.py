@@ -9,7 +9,7 @@ The rules, from the User Guide (Job definition parameters, SubmitJob) and F 6.1 
 * `Ref::name` takes its value from the request's parameters over the definition's. An element that is nothing but the
   placeholder becomes the value, as one argument and whatever characters the name has. Inside a longer element
   (`--out=Ref::dir`) the name is the longest run of letters, digits, `_` and `-`. Values are not looked at again. A
-  placeholder without a value refuses the job. There is no escape. Pods are left alone: Kubernetes has its own `$(NAME)`.
+  placeholder without a value refuses the job. There is no escape. Pods are left alone: Kubernetes has `$(NAME)`.
 * `retryStrategy`, `timeout`, `propagateTags` and `schedulingPriorityOverride` each replace the definition's value.
 * An empty object or list means that nothing was given.
 """

@@ -248,6 +248,7 @@ class Changes:
         again = row.children.count(JobStatus.RUNNABLE) - len(row.children.waiting(JobStatus.RUNNABLE))
         keys: list[JobKey] = []
         if again:
+            self.save()  # the query below must not find children that this transaction has placed already
             found = self.tx.array_children.with_status(
                 seq, (JobStatus.RUNNABLE,), -1, min(again, number), row.job.created_at
             )

@@ -96,7 +96,7 @@ class NoControlGroups:
     """Nothing is limited, for the reason given."""
 
     def __init__(self, reason: str) -> None:
-        remedy = f"{reason}; run as root or in a delegated control group"
+        remedy = f"no control groups, since {reason}; run as root or in a delegated control group"
         self.unenforced = {
             "memory": f"memory limits are not enforced: {remedy}",
             "vcpus": f"vCPU shares are not enforced: {remedy}",
@@ -133,7 +133,7 @@ def control_groups(data: Path) -> ControlGroups:
         return _Pool(_VersionTwoKind(folder))
     if "pids" in v1:
         return _Pool(_VersionOneKind(v1, homes))
-    return NoControlGroups("this process may not write control groups")
+    return NoControlGroups("this process may not write them")
 
 
 def _homes() -> dict[str, str]:
@@ -232,6 +232,7 @@ class _Slot:
     def __init__(self, limits: Limits, folders: list[Path]) -> None:
         self.limits = limits
         self.folders = folders
+        self._usage = -1
         self._kills = -1
         self._kills_before = 0
         self._doors: list[int] = []
@@ -255,6 +256,10 @@ class _Slot:
     def out_of_memory_kills(self) -> int:
         return _counter(self._kills, b"oom_kill") - self._kills_before
 
+    def reusable(self) -> bool:
+        """Whether the last attempt left the group nearly empty of memory (its files in the page cache count)."""
+        return self._usage < 0 or int(os.pread(self._usage, 32, 0)) * 4 <= self.limits.memory_mib * MIB
+
     def close(self) -> None:
         for descriptor in self._open:
             os.close(descriptor)
@@ -276,7 +281,7 @@ class _VersionOneSlot(_Slot):
         self._cpu = cpu
         self._cpu_door = -1
         self.visited = limits.memory_mib >= _SCARCE_MEMORY_MIB
-        self._usage = self._count = -1
+        self._count = -1
         if memory := folders.get("memory"):
             self._limit_memory(memory)
             self._usage = self._opened(memory / "memory.usage_in_bytes")
@@ -321,26 +326,23 @@ class _VersionOneSlot(_Slot):
             return os.pread(self._count, 16, 0) != b"0\n"
         return bool(self.members())
 
-    def reusable(self) -> bool:
-        """Whether the last attempt left the group nearly empty of memory (its files in the page cache count)."""
-        return self._usage < 0 or int(os.pread(self._usage, 32, 0)) * 4 <= self.limits.memory_mib * MIB
-
 
 class _VersionTwoSlot(_Slot):
     def __init__(self, limits: Limits, folder: Path) -> None:
         super().__init__(limits, [folder])
-        _put(folder / "memory.max", str(limits.memory_mib * MIB))
         for name, value in (
+            ("memory.max", limits.memory_mib * MIB),
             ("memory.swap.max", limits.max_swap_mib * MIB),
             ("pids.max", limits.pids),
             ("cpu.weight", max(1, min(_LARGEST_WEIGHT, round(limits.vcpus * 100)))),
         ):
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(FileNotFoundError):  # The controller is not delegated, or the kernel lacks swap.
                 _put(folder / name, str(value))
         self._door(folder / "cgroup.procs")
-        self._kills = self._opened(folder / "memory.events")
         self._events = self._opened(folder / "cgroup.events")
-        self._usage = self._opened(folder / "memory.current")
+        with contextlib.suppress(FileNotFoundError):
+            self._usage = self._opened(folder / "memory.current")
+            self._kills = self._opened(folder / "memory.events")
 
     def leave(self) -> None:
         """Nothing to do: the spawner never enters."""
@@ -356,9 +358,6 @@ class _VersionTwoSlot(_Slot):
             _put(self.folders[0] / "cgroup.kill", "1")
         except OSError:  # before Linux 5.14
             super().kill()
-
-    def reusable(self) -> bool:
-        return int(os.pread(self._usage, 32, 0)) * 4 <= self.limits.memory_mib * MIB
 
 
 class _VersionOneKind:
@@ -393,9 +392,11 @@ class _VersionTwoKind:
     def __init__(self, folder: Path) -> None:
         self.roots = [folder]
         controllers = (folder / "cgroup.subtree_control").read_text().split()
-        self.unenforced = {}
-        if "cpu" not in controllers:
-            self.unenforced["vcpus"] = "vCPU shares are not enforced: the cpu controller is not delegated"
+        self.unenforced = {
+            member: f"{what} are not enforced: the {controller} controller is not delegated to this process"
+            for controller, member, what in (("memory", "memory", "memory limits"), ("cpu", "vcpus", "vCPU shares"))
+            if controller not in controllers
+        }
 
     def make(self, number: int, limits: Limits) -> _VersionTwoSlot:
         folder = self.roots[0] / f"slot-{number}"

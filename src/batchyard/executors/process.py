@@ -52,16 +52,26 @@ _LOG_TAIL_BYTES = 2000
 class ProcessExecutor:
     """The supervisor of one data folder, as the engine sees it (`interface.Executor`).
 
-    `log_cap_bytes` is how much of each attempt's output is kept (None for all); `idle_seconds` how long a supervisor
-    that this executor starts stays without server and attempts.
+    `log_cap_bytes` is how much of each attempt's output is kept (None for all). The others matter when this executor
+    starts the supervisor: `idle_seconds` is how long that one stays without server and attempts, `use_control_groups`
+    whether it limits attempts by control groups where it can.
     """
 
     name = "process"
 
-    def __init__(self, data: Path, *, log_cap_bytes: int | None = None, idle_seconds: float = 60.0) -> None:
+    def __init__(
+        self,
+        data: Path,
+        *,
+        log_cap_bytes: int | None = None,
+        idle_seconds: float = 60.0,
+        use_control_groups: bool = True,
+    ) -> None:
         self._data = data.resolve()
         self._log_cap_bytes = log_cap_bytes
-        self._idle_seconds = idle_seconds
+        self._options = ["--idle-seconds", str(idle_seconds)]
+        if not use_control_groups:
+            self._options.append("--no-control-groups")
         supervisor_folder(self._data).mkdir(mode=0o700, parents=True, exist_ok=True)
         self.instance_id = _instance_id(supervisor_folder(self._data) / "instance-id")
         self._lock = threading.Lock()
@@ -189,7 +199,7 @@ class ProcessExecutor:
         command = [sys.executable, "-X", "utf8", "-m", "batchyard.supervisor", str(self._data)]
         try:
             self._child = subprocess.Popen(
-                [*command, "--idle-seconds", str(self._idle_seconds)],
+                [*command, *self._options],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -1,9 +1,9 @@
 """What a server and the supervisor of its machine say to each other, and where they meet.
 
 A stream of frames, in both directions: four bytes of length (little endian), then MessagePack: a list of
-`[kind, body]`, where the body is one of the plain dataclasses of the interface or of this file. A batch of orders is a frame of
-orders; a batch of reports is a frame of reports that ends in the `Position` of the last one. The stream knows nothing
-of the transport, so that a supervisor may one day live on another host than its server.
+`[kind, body]`, where the body is one of the plain dataclasses of the interface or of this file. A batch of orders is
+a frame of orders; a batch of reports is a frame of reports that ends in the `Position` of the last one. The stream
+knows nothing of the transport, so that a supervisor may one day live on another host than its server.
 """
 
 import contextlib
@@ -98,7 +98,9 @@ KINDS: dict[str, type] = {
     "observed": Observed,
 }
 KIND_OF: dict[type, str] = {type_: kind for kind, type_ in KINDS.items()}
-_DECODERS: dict[str, msgspec.msgpack.Decoder[Any]] = {kind: msgspec.msgpack.Decoder(type_) for kind, type_ in KINDS.items()}
+_DECODERS: dict[str, msgspec.msgpack.Decoder[Any]] = {
+    kind: msgspec.msgpack.Decoder(type_) for kind, type_ in KINDS.items()
+}
 _ITEMS = msgspec.msgpack.Decoder(list[tuple[str, msgspec.Raw]])
 _encode = msgspec.msgpack.Encoder().encode
 

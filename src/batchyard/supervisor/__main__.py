@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 from batchyard.core.ids import Millis
-from batchyard.executors.control_groups import ControlGroups, control_groups
+from batchyard.executors.control_groups import ControlGroups, NoControlGroups, control_groups
 from batchyard.executors.interface import AttemptLost
 from batchyard.executors.supervisor_protocol import listen, supervisor_folder
 from batchyard.supervisor import processes
@@ -46,7 +46,7 @@ def main() -> int:
     groups = control_groups(data)
     _end_left_overs(journal, groups)
     groups.remove()
-    groups = control_groups(data)
+    groups = NoControlGroups("the setting forbids it") if arguments.no_control_groups else control_groups(data)
     supervisor = Supervisor(
         data,
         listen(data),
@@ -71,6 +71,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--idle-seconds", type=float, default=60.0, help="end after so long without server and attempts"
     )
+    parser.add_argument("--no-control-groups", action="store_true", help="limit nothing by control groups")
     return parser.parse_args()
 
 

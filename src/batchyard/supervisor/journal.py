@@ -75,7 +75,9 @@ _KINDS: dict[str, type] = {
     "returned": AttemptReturned,
 }
 _KIND_OF = {type_: kind for kind, type_ in _KINDS.items()}
-_DECODERS: dict[str, msgspec.msgpack.Decoder[Any]] = {kind: msgspec.msgpack.Decoder(type_) for kind, type_ in _KINDS.items()}
+_DECODERS: dict[str, msgspec.msgpack.Decoder[Any]] = {
+    kind: msgspec.msgpack.Decoder(type_) for kind, type_ in _KINDS.items()
+}
 _PAYLOAD = msgspec.msgpack.Decoder(tuple[int, str, msgspec.Raw])
 _encode = msgspec.msgpack.Encoder().encode
 

@@ -39,17 +39,13 @@ class CannotStart(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Whom a process runs as."""
+    """Whom a process runs as; `is_ours` if that is whom the supervisor runs as."""
 
     uid: int
     gid: int
     groups: tuple[int, ...]
     home: str
-
-    @property
-    def is_ours(self) -> bool:
-        """Whether that is whom the supervisor runs as."""
-        return self.uid == os.geteuid() and self.gid == os.getegid()
+    is_ours: bool
 
 
 def identity(user: str | None) -> Identity:
@@ -69,8 +65,9 @@ def identity(user: str | None) -> Identity:
     except (KeyError, ValueError, OverflowError):
         raise CannotStart(f"unable to find user {user}: no matching entries in the machine's passwd file") from None
     groups = tuple(os.getgrouplist(entry.pw_name, gid)) if entry and not group else (gid,)
-    found = Identity(uid, gid, groups, entry.pw_dir if entry else "/")
-    if not found.is_ours and os.geteuid() != 0:
+    is_ours = (uid, gid) == (os.geteuid(), os.getegid())
+    found = Identity(uid, gid, groups, entry.pw_dir if entry else "/", is_ours)
+    if not is_ours and os.geteuid() != 0:
         raise CannotStart(f"running as user {user} needs a supervisor that runs as root")
     return found
 
@@ -81,7 +78,7 @@ def _ourselves() -> Identity:
         home = pwd.getpwuid(os.geteuid()).pw_dir
     except KeyError:
         home = "/"
-    return Identity(os.geteuid(), os.getegid(), (), home)
+    return Identity(os.geteuid(), os.getegid(), (), home, is_ours=True)
 
 
 def _password_entry(name: str) -> pwd.struct_passwd | None:

@@ -36,6 +36,7 @@ _GATHER_SECONDS = 0.005
 _JOURNAL_AGAIN_SECONDS = 1.0
 _SIGTERM_GRACE_SECONDS = 10.0
 _LOOK_AT_LOCK_SECONDS = 5.0
+_FAULT_SECONDS = 0.1
 
 log = logging.getLogger(__name__)
 
@@ -97,6 +98,7 @@ class Supervisor:
         self._flushed_at = 0.0
         self._served_at = time.monotonic()
         self._ending = False
+        self._sigterm = False
 
     # ------------------------------------------------------------------------------------------------- the loop
 
@@ -105,18 +107,33 @@ class Supervisor:
         wake, waker = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         signal.set_wakeup_fd(waker, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
-        signal.signal(signal.SIGTERM, lambda *_: self._end(_SIGTERM_GRACE_SECONDS))
+        signal.signal(signal.SIGTERM, self._on_sigterm)
         self._watch.add(wake, lambda: _empty(wake))
         self._watch.add(self._listener.fileno(), self._accept)
         wait: float | None = 0
         while not self._over():
-            self._watch.wait(wait)
-            self._attempts.reap()
-            closing = self._attempts.continue_closing()
-            self._attempts.start_what_fits()
-            wait = _earliest(closing, self._flush(), self._until_idle(), self._until_homeless())
+            try:
+                wait = self._pass(wait)
+            except Exception:  # A fault of ours in one pass must not end what runs on this machine.
+                log.exception("a fault in the supervisor")
+                wait = _FAULT_SECONDS
         for connection in list(self._connections):
             self._drop(connection)
+
+    def _pass(self, wait: float | None) -> float | None:
+        """Wait, then do all that can be done; return how long to wait next."""
+        self._watch.wait(wait)
+        if self._sigterm:
+            self._sigterm = False
+            self._end(_SIGTERM_GRACE_SECONDS)
+        self._attempts.reap()
+        closing = self._attempts.continue_closing()
+        self._attempts.start_what_fits()
+        return _earliest(closing, self._flush(), self._until_idle(), self._until_homeless())
+
+    def _on_sigterm(self, *_: object) -> None:
+        """The machine is going down, or somebody wants the supervisor gone; noted here, done in the next pass."""
+        self._sigterm = True
 
     def _over(self) -> bool:
         if not self._attempts.idle or self._unwritten:
