@@ -7,9 +7,15 @@ from typing import Annotated
 import typer
 
 from batchyard import __version__
+from batchyard.cli.describe import describe
+from batchyard.cli.end_jobs import cancel, terminate
+from batchyard.cli.logs import logs
+from batchyard.cli.ls import ls
 from batchyard.cli.problem import USAGE_EXIT, spoken
 from batchyard.cli.serve import serve
 from batchyard.cli.stop import stop
+from batchyard.cli.submit import run, submit
+from batchyard.cli.watch import watch
 
 app = typer.Typer(
     name="batchyard",
@@ -35,8 +41,13 @@ def batchyard(
     """AWS Batch for the machines you own."""
 
 
-for command in (serve, stop):
+_TAKES_A_COMMAND_LINE = {"allow_interspersed_args": False}
+"""Options after the first word of the command belong to the command."""
+
+for command in (serve, stop, ls, describe, watch, logs, cancel, terminate):
     app.command()(command)
+for command in (submit, run):
+    app.command(context_settings=_TAKES_A_COMMAND_LINE)(command)
 
 
 def main() -> None:
