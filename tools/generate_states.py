@@ -20,7 +20,7 @@ LANE_WIDTH, GAP, LINE_HEIGHT = 165, 290, 14
 LABEL_CHARACTERS = 40
 
 STYLE = """<style>
-text { font: 12px sans-serif; fill: #333; }
+text { font-family: sans-serif; font-size: 12px; fill: #333; }
 .status { font-weight: bold; text-anchor: middle; }
 .box { fill: #e8eef7; stroke: #4a6fa5; }
 .good { fill: #e3f1e4; stroke: #4b8b52; }
@@ -133,7 +133,8 @@ class Picture:
         down = self._row(target) > self._row(source)
         start, end = self._middle(source) + (8 if down else -8), self._middle(target) + (-8 if down else 8)
         self._way(f"M{self._left},{start} H{x} V{end} H{self._left}")
-        self._label(x - 6, (start + end) // 2 - LINE_HEIGHT * (len(names) - 1) // 2, names, "end")
+        beside_the_first_gap = self._middle(source) + (PITCH if down else -PITCH) // 2 + 4
+        self._label(x - 6, beside_the_first_gap - LINE_HEIGHT * (len(names) - 1) // 2, names, "end")
 
     def _box(self, status: JobStatus, x: int, y: int, height: int, kind: str) -> None:
         self._parts.append(f'<rect class="{kind}" x="{x}" y="{y}" width="{BOX_WIDTH}" height="{height}" rx="6"/>')
