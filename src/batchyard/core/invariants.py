@@ -50,7 +50,9 @@ class Records:
 
     def children_in(self, seq: JobSeq, status: JobStatus) -> Indexes:
         """The children in a status, with rows or without."""
-        with_rows = Indexes.of(k.array_index or 0 for k, c in self.child_rows.items() if k.seq == seq and c.status is status)
+        with_rows = Indexes.of(
+            k.array_index or 0 for k, c in self.child_rows.items() if k.seq == seq and c.status is status
+        )
         return with_rows | (self.children[seq].waiting(status) if seq in self.children else NOTHING)
 
 
@@ -158,7 +160,9 @@ def edges_say_what_happened(records: Records) -> Iterator[str]:
 
 def _truth_of(records: Records, edge: Edge) -> tuple[JobStatus | None, Indexes, Indexes]:
     target = records.jobs[edge.on_job_seq]
-    status = target.status if edge.on_array_index is None else records.child_status(edge.on_job_seq, edge.on_array_index)
+    status = (
+        target.status if edge.on_array_index is None else records.child_status(edge.on_job_seq, edge.on_array_index)
+    )
     outcome = status if status.is_terminal else None
     if not edge.is_per_child:
         return outcome, NOTHING, NOTHING
@@ -183,7 +187,9 @@ def nothing_runs_before_its_dependencies(records: Records) -> Iterator[str]:
                 row = records.child_rows.get(JobKey(seq, index))
                 status = records.child_status(seq, index)
                 subject = row or _as_child(job, index)
-                yield from _waits_rightly(subject, status, may_run=index in found.ready, is_doomed=index in found.doomed)
+                yield from _waits_rightly(
+                    subject, status, may_run=index in found.ready, is_doomed=index in found.doomed
+                )
 
 
 def _as_child(parent: Job, index: int) -> Job:
