@@ -122,6 +122,7 @@ def test_what_ended_before_the_supervisor_was_killed_keeps_its_exit_code(host: H
     order = shell("exit 9")
     client.run(order)
     position = client.position
+    client.executor.close()  # else the two would take the supervisor from each other in turns
     os.kill(supervisor_process(host.data), signal.SIGKILL)
     again = host.connect(Position())
     assert [report.exit_code for report in again.reports if isinstance(report, AttemptExited)] == [9]
