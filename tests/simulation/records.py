@@ -18,10 +18,13 @@ class RecordsReader:
 
     def __init__(self) -> None:
         self._attempts_max: dict[JobSeq, int] = {}
+        self.numbers: dict[str, JobSeq] = {}
+        """The number of each job by its id."""
 
     def read(self, tx: Transaction) -> Records:
         """All rows of a small yard."""
         rows = _all(tx, "jobs")
+        self.numbers = {row["job_id"]: row["seq"] for row in rows}
         for row in rows:
             if row["seq"] not in self._attempts_max:
                 self._attempts_max[row["seq"]] = tx.jobs.terms(row["seq"]).resolved.attempts
