@@ -8,6 +8,7 @@ from batchyard.core.intervals import Indexes
 from batchyard.core.invariants import Records
 from batchyard.core.jobs import Attempt, Job, JobKey, JobStatus, StopCause
 from batchyard.store.jobs import load_children
+from batchyard.store.tables import metadata
 from batchyard.store.transaction import Transaction
 
 _NO_INDEX = -1
@@ -18,10 +19,13 @@ class RecordsReader:
 
     def __init__(self) -> None:
         self._attempts_max: dict[JobSeq, int] = {}
+        self.numbers: dict[str, JobSeq] = {}
+        """The number of each job by its id."""
 
     def read(self, tx: Transaction) -> Records:
         """All rows of a small yard."""
         rows = _all(tx, "jobs")
+        self.numbers = {row["job_id"]: row["seq"] for row in rows}
         for row in rows:
             if row["seq"] not in self._attempts_max:
                 self._attempts_max[row["seq"]] = tx.jobs.terms(row["seq"]).resolved.attempts
@@ -45,8 +49,10 @@ class RecordsReader:
         )
 
 
-def _all(tx: Transaction, table: str, order: str = "") -> list[Any]:
-    return list(tx.connection.exec_driver_sql(f"SELECT * FROM {table} {order}").mappings())
+def _all(tx: Transaction, table: str, order: str = "") -> list[dict[str, Any]]:
+    names = metadata.tables[table].columns.keys()
+    found = tx.statements.run(f"SELECT {', '.join(names)} FROM {table} {order}")
+    return [dict(zip(names, row, strict=True)) for row in found]
 
 
 def _job(row: Any, key: JobKey, created_at: Any) -> Job:

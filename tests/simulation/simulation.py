@@ -2,14 +2,12 @@
 
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.simulation import checkers
+from tests.simulation.checkers import Checker, all_checkers
 from tests.simulation.world import Violation, World
-
-Checker = Callable[[World], Iterable[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +30,7 @@ def simulate(seed: int | str, change: Callable[[World], None] | None = None) -> 
             change(world)
         failure = None
         try:
-            world.run([_watch(checker) for checker in checkers.ALL])
+            world.run([_watch(checker) for checker in all_checkers()])
         except Violation as violation:
             failure = str(violation)
         except Exception as error:  # a checker or the engine's own assertion

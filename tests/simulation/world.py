@@ -8,12 +8,14 @@ import logging
 import random
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
+from batchyard.core.arrays import child_job
 from batchyard.core.invariants import Records
+from batchyard.core.jobs import Attempt, Job, JobKey
 from batchyard.executors.interface import Capacity
 from batchyard.store.database import Database
 from tests.simulation.clock import SeededIds, SimulatedClock
@@ -84,6 +86,30 @@ class World:
         for watch in self._watchers:
             watch(self)
 
+    def key(self, name: str) -> JobKey | None:
+        """The key of a job or child that clients call `name`, or None if no row knows it."""
+        job_id, _, index = name.partition(":")
+        number = self._reader.numbers.get(job_id)
+        return None if number is None else JobKey(number, int(index) if index else None)
+
+    def job(self, name: str) -> Job:
+        """A job or child, as the rows say now."""
+        key = self.key(name)
+        assert key is not None, f"{name} is unknown"
+        if key.array_index is None:
+            return self.records.jobs[key.seq]
+        row = self.records.child_rows.get(key)
+        if row is not None:
+            return row
+        segment = self.records.children[key.seq].segment_of(key.array_index)
+        assert segment is not None, f"{name} is nowhere"
+        return child_job(key.seq, self.records.jobs[key.seq], segment, key.array_index)
+
+    def attempts(self, name: str) -> Sequence[Attempt]:
+        """Its attempts, as the rows say now."""
+        key = self.key(name)
+        return () if key is None else self.records.attempts.get(key, ())
+
     def _begin(self) -> None:
         self._start_server()
         for operation, request in self.client.first_requests():
@@ -97,10 +123,8 @@ class World:
         for operation, request in self.client.last_requests():
             self._ask(operation, request)
         self._live_on()
-        for job in self.client.submitted:
-            if self._can_never_run(job.job_id):
-                self.client.touched.add(job.job_id)
-                self._ask("TerminateJob", {"jobId": job.job_id, "reason": "can never run"})
+        for name in self._misfits():
+            self._ask("TerminateJob", {"jobId": name, "reason": "can never run"})
         self._live_on()
         self.is_settled = True
 
@@ -111,10 +135,10 @@ class World:
                 return
         raise Stuck("nobody comes to rest")
 
-    def _can_never_run(self, job_id: str) -> bool:
-        assert self.server is not None
-        found = self.server.read("DescribeJobs", {"jobs": [job_id]})["jobs"]
-        return bool(found) and found[0].get("statusReason", "").startswith("MISCONFIGURATION:")
+    def _misfits(self) -> list[str]:
+        """Jobs that say that they can never run."""
+        reasons = {name: self.job(name).status_reason or "" for name in self._reader.numbers}
+        return [name for name, reason in reasons.items() if reason.startswith("MISCONFIGURATION:")]
 
     # --------------------------------------------------------------------------------------------------- who acts next
 

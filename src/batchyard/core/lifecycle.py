@@ -266,7 +266,7 @@ def _terminate_requested(job: Job, event: e.TerminateRequested, _terms: Any, att
 
 
 def _queue_deleted(job: Job, event: e.Event, _terms: Any, attempt: Attempt | None) -> Decision:
-    return _end(job, event.at, reasons.JOB_QUEUE_DELETED, attempt)
+    return _end(job._replace(is_terminated=True), event.at, reasons.JOB_QUEUE_DELETED, attempt)
 
 
 def _end(job: Job, at: Millis, reason: str, attempt: Attempt | None) -> Decision:
@@ -312,7 +312,8 @@ def _decide_parent(parent: Job, event: e.Event) -> Job:
         case e.TerminateRequested():
             return parent._replace(is_terminated=True, requested_reason=parent.requested_reason or event.reason)
         case e.QueueDeleted():
-            return parent._replace(requested_reason=parent.requested_reason or reasons.JOB_QUEUE_DELETED)
+            reason = parent.requested_reason or reasons.JOB_QUEUE_DELETED
+            return parent._replace(is_terminated=True, requested_reason=reason)
         case e.ChildrenFinished():
             return _parent_finished(parent, event)
     raise InvalidTransition(parent, event)

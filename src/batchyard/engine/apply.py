@@ -159,7 +159,8 @@ class Changes:
             case e.TerminateRequested():
                 children, shifts = arrays.fail(row.children, indexes, event.at, event.reason, is_terminated=True)
             case e.QueueDeleted():
-                children, shifts = arrays.fail(row.children, indexes, event.at, reasons.JOB_QUEUE_DELETED)
+                reason = reasons.JOB_QUEUE_DELETED
+                children, shifts = arrays.fail(row.children, indexes, event.at, reason, is_terminated=True)
         self._put_shifts(row, children, shifts, type(event).__name__)
 
     def _attempt_if_active(self, job: Job) -> Attempt | None:

@@ -244,12 +244,12 @@ class Jobs:
         )
 
     def live_of_queue(self, queue_id: int, limit: int) -> list[JobRow]:
-        """Jobs of a queue that have not ended and have not been asked to, for the deletion of the queue."""
+        """Jobs of a queue that have not ended and have not been terminated, for the deletion of the queue."""
         return [
             job_row(r)
             for r in self._run(
                 f"{SELECT_JOBS} WHERE queue_id = ? AND status IN ('SUBMITTED', 'PENDING', 'RUNNABLE', 'STARTING',"
-                " 'RUNNING') AND requested_reason IS NULL LIMIT ?",
+                " 'RUNNING') AND is_terminated = 0 LIMIT ?",
                 (queue_id, limit),
             )
         ]
