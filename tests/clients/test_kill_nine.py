@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from botocore.exceptions import HTTPClientError
+from botocore.exceptions import EndpointConnectionError, HTTPClientError
 
 from tests.clients.server_process import ServerProcess, wait_for
 from tests.clients.yard import LOG_GROUP, Detail, Yard, client
@@ -61,7 +61,7 @@ class Stream:
         try:
             while True:
                 self._one_round()
-        except HTTPClientError:
+        except (EndpointConnectionError, HTTPClientError):
             return
 
     def _one_round(self) -> None:
