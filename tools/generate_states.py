@@ -5,6 +5,7 @@ from html import escape
 from pathlib import Path
 
 import pages
+
 from batchyard.core import events, lifecycle
 from batchyard.core.jobs import JobStatus
 
@@ -63,7 +64,7 @@ def _edges(transitions: Transitions) -> Edges:
 
 
 class Picture:
-    """Statuses from top to bottom, FAILED along the right side, and to the left whatever skips a status or goes back."""
+    """Statuses from top to bottom, FAILED on the right, and on the left whatever skips a status or goes back."""
 
     def __init__(self, edges: Edges, title: str) -> None:
         self._edges = edges
