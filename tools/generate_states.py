@@ -70,7 +70,9 @@ class Picture:
         self._edges = edges
         self._title = title
         used = {status for edge in edges for status in edge}
-        self._column = [status for status in JobStatus if status in used and status is not JobStatus.FAILED]
+        self._column: list[JobStatus] = [
+            status for status in JobStatus if status in used and status is not JobStatus.FAILED
+        ]
         self._lanes = self._assign_lanes()
         self._left = MARGIN + LANE_WIDTH * (1 + max(self._lanes.values(), default=-1))
         self._right = self._left + BOX_WIDTH

@@ -29,7 +29,7 @@ def test_every_operation_has_a_row() -> None:
 
 def test_every_status_and_event_is_explained() -> None:
     text = (DOCS / "states.md").read_text()
-    missing = [status for status in JobStatus if status not in text]
+    missing = [status.value for status in JobStatus if status.value not in text]
     missing += [
         event.__name__ for event in {*TRANSITIONS, *PARENT_TRANSITIONS} if f"| `{event.__name__}` |" not in text
     ]
