@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pages
+
 from batchyard.api.operations import OPERATIONS
 from batchyard.wire import model
 

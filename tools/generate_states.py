@@ -5,6 +5,7 @@ from html import escape
 from pathlib import Path
 
 import pages
+
 from batchyard.core import events, lifecycle
 from batchyard.core.jobs import JobStatus
 
@@ -63,13 +64,15 @@ def _edges(transitions: Transitions) -> Edges:
 
 
 class Picture:
-    """Statuses from top to bottom, FAILED along the right side, and to the left whatever skips a status or goes back."""
+    """Statuses from top to bottom, FAILED on the right, and on the left whatever skips a status or goes back."""
 
     def __init__(self, edges: Edges, title: str) -> None:
         self._edges = edges
         self._title = title
         used = {status for edge in edges for status in edge}
-        self._column = [status for status in JobStatus if status in used and status is not JobStatus.FAILED]
+        self._column: list[JobStatus] = [
+            status for status in JobStatus if status in used and status is not JobStatus.FAILED
+        ]
         self._lanes = self._assign_lanes()
         self._left = MARGIN + LANE_WIDTH * (1 + max(self._lanes.values(), default=-1))
         self._right = self._left + BOX_WIDTH

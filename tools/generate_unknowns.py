@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pages
+
 from batchyard.core import refusals
 from batchyard.core.refusals import Refusal
 
