@@ -56,9 +56,7 @@ def _facts(job: "Job") -> "Table":
 
     container = job.get("container", {})
     vcpus, memory_mib = jobs.resources(job)
-    depends_on = [
-        " ".join(filter(None, (entry.get("jobId"), entry.get("type")))) for entry in job.get("dependsOn", [])
-    ]
+    depends_on = [" ".join(filter(None, (entry.get("jobId"), entry.get("type")))) for entry in job.get("dependsOn", [])]
     rows = {
         "status": screen.status_text(job["status"]),
         "reason": job.get("statusReason"),

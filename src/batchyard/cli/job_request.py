@@ -114,6 +114,4 @@ def _has(container: dict[str, Any], properties: dict[str, Any]) -> bool:
     """Whether a definition of that name is the one we registered and not somebody's later revision."""
     has_requirements = {(r["type"], r["value"]) for r in container.get("resourceRequirements", [])}
     wanted = {(r["type"], r["value"]) for r in properties["resourceRequirements"]}
-    return (
-        container.get("image") == properties["image"] and not container.get("command") and has_requirements == wanted
-    )
+    return container.get("image") == properties["image"] and not container.get("command") and has_requirements == wanted

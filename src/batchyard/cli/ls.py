@@ -62,9 +62,7 @@ def _in(connection: "Connection", statuses: tuple[str, ...], limit: int, **quest
     from batchyard.cli.jobs import list_jobs
 
     found = {
-        job["jobId"]: job
-        for status in statuses
-        for job in list_jobs(connection, limit, jobStatus=status, **question)
+        job["jobId"]: job for status in statuses for job in list_jobs(connection, limit, jobStatus=status, **question)
     }
     return list(found.values())
 
