@@ -129,6 +129,7 @@ class Engine:
             journal, _, record = (tx.engine_state.get(_POSITION) or " 0").rpartition(" ")
             self._position = x.Position(journal, int(record))
             self._around.yard = Yard.read(tx)
+            tx.jobs.reconsider_misfits()  # the machine may have grown
         self._configure()
         self._executor.start(self._position, self._receive)
 
