@@ -311,11 +311,11 @@ class Engine:
     def _is_overdrawn(self) -> bool:
         """Whether more has been placed than fits at once."""
         vcpus: dict[str, float] = {}
-        memory_mib = 0
+        free = self._around.machine
         for attempt in self._active.values():
             vcpus[attempt.compute_environment] = vcpus.get(attempt.compute_environment, 0.0) + attempt.vcpus
-            memory_mib += attempt.memory_mib
-        if sum(vcpus.values()) > self._capacity.vcpus or memory_mib > self._capacity.memory_mib:
+            free = free.less(Room(attempt.vcpus, attempt.memory_mib, attempt.gpus))
+        if free.vcpus < 0 or free.memory_mib < 0 or free.gpus < 0:
             return True
         environments = self._around.yard.environments
         limits = {name: e.max_vcpus for name, e in environments.items() if e.max_vcpus is not None}
