@@ -57,9 +57,7 @@ class Call:
 class Server:
     """An engine without its thread: the world decides when it turns, as its bell and its due times allow."""
 
-    def __init__(
-        self, file: Path, clock: SimulatedClock, ids: SeededIds, faults: Faults, capacity: x.Capacity
-    ) -> None:
+    def __init__(self, file: Path, clock: SimulatedClock, ids: SeededIds, faults: Faults, capacity: x.Capacity) -> None:
         self.executor = SimulatedExecutor(faults)
         self.calls: list[Call] = []
         self._clock = clock
@@ -133,5 +131,3 @@ def _outcome(future: "Future[Any]") -> Any:
     if isinstance(error, (Crash, DiskFull)):
         return None
     raise error
-
-
