@@ -4,8 +4,9 @@ Queues are served by priority, the higher integer first (API Reference, CreateJo
 out; for each job the queue's compute environments in their order, until one has room for it. A job is never split, and
 nothing is ever placed beyond a compute environment's maxvCpus or the machine.
 
-Three rules beyond AWS's words, each to keep one job from hurting another:
+Four rules beyond AWS's words, each to keep one job from hurting another:
 
+* A job that fits only in compute environments that are disabled is passed over.
 * A job that could never fit, were everything idle, does not hold up those behind it. It stays RUNNABLE with a
   MISCONFIGURATION reason (F 3.4) and is looked at again when a compute environment or a queue changes.
 * A job that does not fit *now* holds back what comes after it where it might run, in its queue and in queues of lower
@@ -147,7 +148,11 @@ class _Planner:
             if reason is not None:
                 self.result.misfits[candidate.seq] = reason
                 continue
+            if not any(e.accepts for e in environments):
+                return
             open_to = [e for e in environments if e.accepts and e.limit >= candidate.need.vcpus]
+            if not open_to:
+                continue
             left = self._place(candidate, [e for e in open_to if e.name not in self.held_back])
             if left:
                 self._hold(candidate, open_to)
@@ -178,6 +183,7 @@ class _Planner:
                 (self.free_vcpus[environment.name], need.vcpus),
                 (self.free.vcpus, need.vcpus),
                 (self.free.memory_mib, need.memory_mib),
+                (self.free.gpus, need.gpus),
             )
             if wanted > 0
         ]
@@ -195,4 +201,4 @@ class _Planner:
         self.result.held.append(candidate.seq)
         self.held_back.update(e.name for e in environments)
         if not self.free.fits(candidate.need):
-            self.machine_is_held = bool(environments)
+            self.machine_is_held = True

@@ -94,10 +94,8 @@ class Changes:
 
     def current_attempt(self, key: JobKey) -> Attempt | None:
         """The latest attempt of a job or child as it stands in this transaction."""
-        found = self.tx.attempts.current(key)
-        if found is None:
-            return next((a for a in self._begun.values() if a.key == key), None)
-        return self._changed_attempts.get(found.attempt_id, found)
+        found = next((a for a in self._begun.values() if a.key == key), None) or self.tx.attempts.current(key)
+        return None if found is None else self._changed_attempts.get(found.attempt_id, found)
 
     # ------------------------------------------------------------------------------------------ deciding
 
@@ -293,13 +291,13 @@ class Changes:
         self._dirty_children.clear()
         self.tx.jobs.update([_with_placeable(self._rows[seq]) for seq in self._dirty_rows])
         self._dirty_rows.clear()
+        self.tx.attempts.delete(self._returned)  # first: the next attempt may take the place of one taken back
+        self._returned.clear()
         begun = [self._changed_attempts.pop(a.attempt_id, a) for a in self._begun.values()]
         self._begun.clear()
         self.tx.attempts.insert(begun)
         self.tx.attempts.update(self._changed_attempts.values())
         self._changed_attempts.clear()
-        self.tx.attempts.delete(self._returned)
-        self._returned.clear()
         self.tx.history.append(self._history)
         self._history.clear()
 

@@ -37,7 +37,7 @@ from batchyard.engine.terms import TermsCache
 from batchyard.engine.tick import Outcome, Surroundings, tick
 from batchyard.executors import interface as x
 from batchyard.store.database import Database
-from batchyard.store.transaction import Transaction
+from batchyard.store.transaction import Transaction, TransactionLost
 
 log = logging.getLogger(__name__)
 
@@ -129,6 +129,7 @@ class Engine:
             journal, _, record = (tx.engine_state.get(_POSITION) or " 0").rpartition(" ")
             self._position = x.Position(journal, int(record))
             self._around.yard = Yard.read(tx)
+            tx.jobs.reconsider_misfits()  # the machine may have grown
         self._configure()
         self._executor.start(self._position, self._receive)
 
@@ -186,7 +187,9 @@ class Engine:
             if gather and not self._calls and not self._is_stopping:
                 self._bell.wait_for(lambda: bool(self._calls) or self._is_stopping, gather)
             self._bell.wait_for(lambda: bool(self._calls or self._messages or self._is_stopping), timeout)
-            calls, messages = list(self._calls), list(self._messages)
+            # A caller that has gone away meanwhile is not served; one that goes away from now on is not noticed.
+            calls = [call for call in self._calls if call.answer.set_running_or_notify_cancel()]
+            messages = list(self._messages)
             self._calls.clear()
             self._messages.clear()
             return calls, messages, self._is_stopping
@@ -197,24 +200,35 @@ class Engine:
         return self._turn(calls, messages)[0]
 
     def _turn(self, calls: list[_Call], messages: list[x.Message]) -> tuple[float | None, float]:
-        try:
-            return self._step(calls, messages)
-        except Exception:
-            log.exception("a tick failed; what it was given is kept and tried again")
-            with self._bell:
-                self._messages.extendleft(reversed(messages))
-            return RETRY_SECONDS, RETRY_SECONDS
-
-    def _step(self, calls: list[_Call], messages: list[x.Message]) -> tuple[float | None, float]:
+        """One turn: the seconds until something is due, and how long reports may gather before."""
         reports, position = self._read(messages)
         try:
             outcome = self._transact(calls, reports, position)
         except BaseException as error:
-            self._around.terms.clear()
-            self._yard_is_stale = True
-            for call in calls:
-                call.answer.set_exception(error)
-            raise
+            self._undo(calls, messages, error)
+            if not isinstance(error, Exception):
+                raise
+            log.exception("a tick failed; what it was given is kept and tried again")
+            return RETRY_SECONDS, RETRY_SECONDS
+        try:
+            self._conclude(calls, reports, position, outcome)
+        except Exception:
+            log.exception("the orders of a tick failed; they are derived anew")
+            return RETRY_SECONDS, RETRY_SECONDS
+        gather = BATCHING_SECONDS if self._waiting_ahead() else 0.0
+        return (0.0 if outcome.has_more else self._seconds_until_due()), gather
+
+    def _undo(self, calls: list[_Call], messages: list[x.Message], error: BaseException) -> None:
+        """Nothing of this turn has happened: its callers are told, its messages wait for the next."""
+        self._around.terms.clear()
+        self._yard_is_stale = True
+        with self._bell:
+            self._messages.extendleft(reversed(messages))
+        for call in calls:
+            call.answer.set_exception(error)
+
+    def _conclude(self, calls: list[_Call], reports: list[x.Report], position: x.Position, outcome: Outcome) -> None:
+        """What follows from a commit: answers, orders, the acknowledgement."""
         self._active = outcome.active
         for call in calls:
             if call.error is not None:
@@ -224,12 +238,10 @@ class Engine:
         for report in reports:
             if not isinstance(report, x.AttemptStarted):
                 self._held.forget(report.attempt_id)
+        is_new, self._position = position != self._position, position
         self._order()
-        if position != self._position:
-            self._position = position
+        if is_new:
             self._executor.acknowledge(position)
-        gather = BATCHING_SECONDS if self._waiting_ahead() else 0.0
-        return (0.0 if outcome.has_more else self._seconds_until_due()), gather
 
     def _read(self, messages: list[x.Message]) -> tuple[list[x.Report], x.Position]:
         """Split messages into reports to take in and what they say of the connection."""
@@ -269,6 +281,8 @@ class Engine:
         try:
             with tx.savepoint():
                 call.result = call.request(tx)
+        except TransactionLost:
+            raise
         except Exception as error:
             call.error = error
 
@@ -310,11 +324,11 @@ class Engine:
     def _is_overdrawn(self) -> bool:
         """Whether more has been placed than fits at once."""
         vcpus: dict[str, float] = {}
-        memory_mib = 0
+        free = self._around.machine
         for attempt in self._active.values():
             vcpus[attempt.compute_environment] = vcpus.get(attempt.compute_environment, 0.0) + attempt.vcpus
-            memory_mib += attempt.memory_mib
-        if sum(vcpus.values()) > self._capacity.vcpus or memory_mib > self._capacity.memory_mib:
+            free = free.less(Room(attempt.vcpus, attempt.memory_mib, attempt.gpus))
+        if free.vcpus < 0 or free.memory_mib < 0 or free.gpus < 0:
             return True
         environments = self._around.yard.environments
         limits = {name: e.max_vcpus for name, e in environments.items() if e.max_vcpus is not None}
