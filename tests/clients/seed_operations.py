@@ -187,9 +187,9 @@ def a_single_job_with_every_member():
         retryStrategy={"attempts": 3},
     )
     job = until(job_id, "SUCCEEDED")
-    assert written("single") == [
-        "hello there blue 1 512 %d %s %s" % (attempt, job_id, QUEUE) for attempt in (1, 2)
-    ], written("single")
+    assert written("single") == ["hello there blue 1 512 %d %s %s" % (attempt, job_id, QUEUE) for attempt in (1, 2)], (
+        written("single")
+    )
     assert job["jobQueue"].endswith(":job-queue/" + QUEUE)
     assert job["jobDefinition"] == definition
     assert (job["statusReason"], job["retryStrategy"]["attempts"]) == (EXITED, 3)

@@ -134,4 +134,10 @@ def _of(ask: Callable[[], Any], otherwise: Any) -> Any:
 
 
 def _toml(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else repr(value) if isinstance(value, int | float) else f'"{value}"'
+    return (
+        str(value).lower()
+        if isinstance(value, bool)
+        else repr(value)
+        if isinstance(value, int | float)
+        else f'"{value}"'
+    )

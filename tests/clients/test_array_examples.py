@@ -48,7 +48,9 @@ def test_one_child_fails(yard: Yard) -> None:
 
 
 def test_one_child_fails_and_is_retried(yard: Yard) -> None:
-    script = 'echo "$AWS_BATCH_JOB_ATTEMPT"; [ "$AWS_BATCH_JOB_ARRAY_INDEX" != 1 ] || exit $((2 - AWS_BATCH_JOB_ATTEMPT))'
+    script = (
+        'echo "$AWS_BATCH_JOB_ATTEMPT"; [ "$AWS_BATCH_JOB_ARRAY_INDEX" != 1 ] || exit $((2 - AWS_BATCH_JOB_ATTEMPT))'
+    )
     parent = yard.run(["sh", "-c", script], size=3, retryStrategy={"attempts": 2})
     assert parent["status"] == "SUCCEEDED"
     children = yard.children(parent["jobId"], 3)

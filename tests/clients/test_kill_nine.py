@@ -25,7 +25,7 @@ KILLS = 20
 SIZE = 500
 ATTEMPT = "$AWS_BATCH_JOB_ID $AWS_BATCH_JOB_ATTEMPT"
 WITNESS = f'echo "{ATTEMPT}" >> "$1"; echo "{ATTEMPT}"; '
-CHILD = WITNESS + 'sleep 0.04; [ $((AWS_BATCH_JOB_ARRAY_INDEX % 7)) != 0 ] || exit $((3 * (2 - AWS_BATCH_JOB_ATTEMPT)))'
+CHILD = WITNESS + "sleep 0.04; [ $((AWS_BATCH_JOB_ARRAY_INDEX % 7)) != 0 ] || exit $((3 * (2 - AWS_BATCH_JOB_ATTEMPT)))"
 EXITED = "Essential container in task exited"
 
 

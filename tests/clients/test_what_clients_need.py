@@ -54,7 +54,9 @@ def test_a_list_is_walked_page_by_page_without_gap_or_repetition(yard: Yard) -> 
     for job in jobs:
         yard.ended(job)
     pages = list(
-        yard.batch.get_paginator("list_jobs").paginate(jobQueue="default", filters=name, PaginationConfig={"PageSize": 3})
+        yard.batch.get_paginator("list_jobs").paginate(
+            jobQueue="default", filters=name, PaginationConfig={"PageSize": 3}
+        )
     )
     assert [len(page["jobSummaryList"]) for page in pages] == [3, 3, 1]
     assert "nextToken" not in pages[-1]
@@ -123,7 +125,10 @@ def test_a_bare_name_means_the_newest_active_revision(yard: Yard) -> None:
     assert (newest["jobDefinition"].rpartition(":")[2], yard.log(newest)) == ("2", ["2"])
     yard.batch.deregister_job_definition(jobDefinition=f"{name}:2")
     assert yard.log(yard.run(name)) == ["1"]
-    (arn,) = (d["jobDefinitionArn"] for d in yard.batch.describe_job_definitions(jobDefinitionName=name, status="ACTIVE")["jobDefinitions"])
+    (arn,) = (
+        d["jobDefinitionArn"]
+        for d in yard.batch.describe_job_definitions(jobDefinitionName=name, status="ACTIVE")["jobDefinitions"]
+    )
     assert yard.log(yard.run(arn)) == ["1"]
 
 
