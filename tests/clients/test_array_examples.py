@@ -1,5 +1,6 @@
 """Worked examples of array jobs: what has become of the children and of the parent at the end."""
 
+import itertools
 from collections.abc import Sequence
 
 import pytest
@@ -70,7 +71,7 @@ def test_sequential_stops_at_the_child_that_fails(yard: Yard) -> None:
 def test_sequential_children_run_one_after_the_other(yard: Yard) -> None:
     parent = yard.run(["sh", "-c", "sleep 0.05"], size=4, dependsOn=[{"type": "SEQUENTIAL"}])
     children = yard.children(parent["jobId"], 4)
-    for before, after in zip(children, children[1:], strict=False):
+    for before, after in itertools.pairwise(children):
         assert before["stoppedAt"] <= after["startedAt"]
 
 

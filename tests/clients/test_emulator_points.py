@@ -244,7 +244,8 @@ def test_at_the_end_of_a_log_the_tokens_repeat(yard: Yard) -> None:
     job = yard.run(["sh", "-c", "for line in 1 2 3 4 5; do echo $line; done"])
     stream = {"logGroupName": LOG_GROUP, "logStreamName": job["container"]["logStreamName"]}
     read = yard.logs.get_log_events
-    pages, token = [], {}
+    pages: list[list[str]] = []
+    token: dict[str, str] = {}
     while True:
         page = read(**stream, startFromHead=True, limit=2, **token)
         pages.append([event["message"] for event in page["events"]])

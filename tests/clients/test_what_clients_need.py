@@ -166,10 +166,10 @@ def test_log_groups_are_made_and_deleted_by_clients(yard: Yard) -> None:
 def test_logs_say_when_something_does_not_exist(yard: Yard) -> None:
     job = yard.run(["echo", "hello"])
     unknown = {"logGroupName": LOG_GROUP, "logStreamName": "no/such/stream"}
-    with pytest.raises(ClientError, match="The specified log stream does not exist.") as caught:
+    with pytest.raises(ClientError, match=r"The specified log stream does not exist\.") as caught:
         yard.logs.get_log_events(**unknown)
     assert caught.value.response["Error"]["Code"] == "ResourceNotFoundException"
-    with pytest.raises(ClientError, match="The specified log group does not exist."):
+    with pytest.raises(ClientError, match=r"The specified log group does not exist\."):
         yard.logs.get_log_events(logGroupName="/nowhere", logStreamName=job["container"]["logStreamName"])
 
 
