@@ -57,7 +57,7 @@ lock: ## resolve the dependencies of pyproject.toml anew into requirements.lock
 	bash tools/lock
 
 docs: install ## build the documentation into site/
-	$(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 clean: ## remove everything that can be made again
 	rm -rf .venv site build dist .mypy_cache .ruff_cache .hypothesis

@@ -1,13 +1,9 @@
-"""Writes src/batchyard/api/shapes.py: a TypedDict for every structure of the service models that we speak.
-
-    python tools/generate_shapes.py            write the file
-    python tools/generate_shapes.py --check    write nothing; end with 1 if the file is not what would be written
+"""Makes src/batchyard/api/shapes.py: a TypedDict for every structure of the service models that we speak.
 
 Members keep AWS's names. Text that must be one of a few words stays `str`, with the words beside it: the wire has
 checked requests by then, and rows are text.
 """
 
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +23,7 @@ from typing import TypedDict
 SCALARS = {"string": "str", "integer": "int", "long": "int", "float": "float", "double": "float", "boolean": "bool"}
 
 
-def source() -> str:
+def files() -> dict[Path, str]:
     """The whole file."""
     structures: dict[str, Any] = {}
     for service in (model.batch(), model.logs()):
@@ -35,7 +31,8 @@ def source() -> str:
             if shape.type_name == "structure":
                 assert shape.name not in structures, f"both models have a {shape.name}"
                 structures[shape.name] = shape
-    return "\n\n".join([HEADER, *(declaration(structures[name]) for name in sorted(structures))])
+    declarations = (declaration(structures[name]) for name in sorted(structures))
+    return {TARGET: "\n\n".join([HEADER, *declarations])}
 
 
 def declaration(shape: Any) -> str:
@@ -66,18 +63,3 @@ def comment(shape: Any, *, required: bool) -> str:
     if words and len(words) <= ENUM_COMMENT_CHARACTERS_MAX:
         notes.append(words)
     return f"  # {'; '.join(notes)}" if notes else ""
-
-
-def main(arguments: list[str]) -> int:
-    wanted = source()
-    if "--check" not in arguments:
-        TARGET.write_text(wanted)
-        return 0
-    if TARGET.exists() and TARGET.read_text() == wanted:
-        return 0
-    sys.stderr.write("src/batchyard/api/shapes.py is not current: run `make generate`\n")
-    return 1
-
-
-if __name__ == "__main__":
-    raise SystemExit(main(sys.argv[1:]))

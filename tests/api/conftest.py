@@ -1,7 +1,7 @@
 """A yard without a server: operations called as functions, over a real database in a folder of the test's own."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -98,7 +98,7 @@ class Yard:
             writer.write(f"{line}\n".encode(), Millis(self.now + after))
         writer.close()
         with self.database.write() as tx:
-            tx.attempts.insert([replace(attempt, **members)])
+            tx.attempts.insert([attempt._replace(**members)])
         return name
 
 

@@ -62,6 +62,11 @@ class ServerProcess:
 
     def start(self, port: int = 0) -> None:
         """Start it and return once it listens; raises AssertionError with its log if it does not."""
+        self.launch(port)
+        self.wait_until_it_listens()
+
+    def launch(self, port: int = 0) -> None:
+        """Start it and return at once."""
         command = [sys.executable, "-m", "batchyard", "serve", "--data", str(self.data), "--port", str(port)]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
@@ -71,6 +76,10 @@ class ServerProcess:
                 text=True,
                 env={**os.environ, "PYTHONPATH": str(_SOURCES)},
             )
+
+    def wait_until_it_listens(self) -> None:
+        """Return when it takes requests; raises AssertionError with its log if it ended instead."""
+        assert self._process is not None
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         found = re.fullmatch(r"batchyard listening on (http://\S+)\n", line)

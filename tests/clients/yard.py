@@ -43,9 +43,10 @@ class Yard:
         return cls(server, client("batch", server.url), client("logs", server.url))
 
     def define(self, command: Sequence[str], **members: Any) -> str:
-        """Register a definition of its own name; `container` overrides containerProperties. Returns `name:1`."""
+        """Register a definition of its own name; `container` overrides containerProperties, None removes. Returns `name:1`."""
         container = {"image": "busybox", "vcpus": 1, "memory": 64, "command": list(command)}
         container |= members.pop("container", {})
+        container = {member: value for member, value in container.items() if value is not None}
         name = f"definition-{next(_numbers)}"
         answer = self.batch.register_job_definition(
             jobDefinitionName=name, type="container", containerProperties=container, **members

@@ -122,6 +122,7 @@ def test_what_ended_before_the_supervisor_was_killed_keeps_its_exit_code(host: H
     order = shell("exit 9")
     client.run(order)
     position = client.position
+    client.executor.close()  # else the two would take the supervisor from each other in turns
     os.kill(supervisor_process(host.data), signal.SIGKILL)
     again = host.connect(Position())
     assert [report.exit_code for report in again.reports if isinstance(report, AttemptExited)] == [9]
@@ -141,7 +142,8 @@ def test_a_supervisor_outlives_its_server_and_there_is_one(host: Host) -> None:
 
 
 def test_many_executors_that_start_at_once_share_one_supervisor(host: Host) -> None:
-    clients = [Client(host.make()) for _ in range(4)]
+    # Soon idle, since one of the four may start too late to find another alive, and nobody needs it then.
+    clients = [Client(ProcessExecutor(host.data, idle_seconds=0.5)) for _ in range(4)]
     host.clients += clients
     for client in clients:
         client.executor.start(Position(), client.messages.put)

@@ -45,7 +45,8 @@ def serve(
     ] = None,
     config: Annotated[Path | None, typer.Option(metavar="FILE", help="A batchyard.toml; flags win over it.")] = None,
     max_vcpus: Annotated[
-        float | None, typer.Option(metavar="N", help="vCPUs that jobs may hold together; more than there are, if you like.")
+        float | None,
+        typer.Option(metavar="N", help="vCPUs that jobs may hold together; more than there are, if you like."),
     ] = None,
     max_memory: Annotated[int | None, typer.Option(metavar="MIB", help="Memory that jobs may hold together.")] = None,
     log_format: Annotated[LogFormat, typer.Option(help="The form of the log on standard error.")] = LogFormat.TEXT,

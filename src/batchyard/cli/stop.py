@@ -44,7 +44,9 @@ def _stop_server(folder: Path) -> bool:
     deadline = time.monotonic() + SERVER_SECONDS
     while _serving(folder) == asked:
         if time.monotonic() > deadline:
-            raise CommandProblem(f"The server (process {asked}) has not ended within {SERVER_SECONDS} seconds of SIGTERM.")
+            raise CommandProblem(
+                f"The server (process {asked}) has not ended within {SERVER_SECONDS} seconds of SIGTERM."
+            )
         time.sleep(_LOOK_AGAIN_SECONDS)
     return True
 

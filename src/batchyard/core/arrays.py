@@ -88,17 +88,21 @@ def spawn(size: int) -> Children:
 def moved(counts: Mapping[JobStatus, int], source: JobStatus, target: JobStatus, number: int) -> dict[JobStatus, int]:
     """The counts after `number` children went from one status to another."""
     changed = dict(counts)
-    changed[source] = changed.get(source, 0) - number
+    left = changed.get(source, 0) - number
+    assert left >= 0, f"more children leave {source} than are in it"
+    if left:
+        changed[source] = left
+    else:
+        changed.pop(source, None)
     changed[target] = changed.get(target, 0) + number
-    assert changed[source] >= 0, f"more children leave {source} than are in it"
-    return {status: count for status, count in changed.items() if count}
+    return changed
 
 
 def recount(children: Children, source: JobStatus, target: JobStatus, number: int = 1) -> Children:
     """Children with rows of their own changed status."""
     if source is target:
         return children
-    return replace(children, counts=moved(children.counts, source, target, number))
+    return Children(children.size, moved(children.counts, source, target, number), children.segments)
 
 
 def _rebuilt(segments: Iterable[Segment]) -> tuple[Segment, ...]:

@@ -13,6 +13,8 @@ A SEQUENTIAL edge points at its own array and is an N_TO_N edge moved by one, wi
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from typing import NamedTuple
+
 from batchyard.core.ids import JobSeq
 from batchyard.core.intervals import NOTHING, Indexes
 from batchyard.core.jobs import JobStatus
@@ -44,8 +46,7 @@ class Edge:
         return replace(self, job_seq=seq, on_job_seq=seq if self.type == SEQUENTIAL else self.on_job_seq)
 
 
-@dataclass(frozen=True, slots=True)
-class Finished:
+class Finished(NamedTuple):
     """What ended of one job within a tick: children by index, and the job itself if `outcome` is set."""
 
     succeeded: Indexes = NOTHING

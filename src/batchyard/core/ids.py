@@ -1,15 +1,15 @@
 """Types of identifiers and times, so that one cannot be passed for another.
 
-Time is integer milliseconds since the epoch everywhere, as on the wire (fact sheet 1.1).
+Time is integer milliseconds since the epoch everywhere, as on the wire (F 1.1).
 """
 
 from typing import NewType
 
 AttemptId = NewType("AttemptId", str)
-"""32 lower-case hex digits: the id of one attempt, which is also its ECS task id (fact sheet 3.7)."""
+"""32 lower-case hex digits: the id of one attempt, which is also its ECS task id (F 3.7)."""
 
 JobId = NewType("JobId", str)
-"""What clients call a job: a UUID, `UUID:index` for an array child, `UUID#node` for a node (2.2)."""
+"""What clients call a job: a UUID, `UUID:index` for an array child, `UUID#node` for a node (F 2.2)."""
 
 JobSeq = NewType("JobSeq", int)
 """The number of a submitted job in this yard, ascending in order of submission; never seen by clients."""

@@ -22,7 +22,7 @@ a parent, or befalls its dependencies, is kept as the reason with which it will 
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from batchyard.core import events as e
@@ -142,20 +142,20 @@ def decide_parent(parent: Job, event: e.Event) -> Job:
 
 def failed(job: Job, at: Millis, reason: str | None) -> Job:
     """The job, ended in FAILED for `reason`."""
-    return replace(job, status=S.FAILED, status_reason=reason, stopped_at=at, requested_reason=None)
+    return job._replace(status=S.FAILED, status_reason=reason, stopped_at=at, requested_reason=None)
 
 
 # ------------------------------------------------------------------------------------------ waiting and placing
 
 
 def _found_open(job: Job, _event: Any, _terms: Any, attempt: Attempt | None) -> Decision:
-    return Decision(replace(job, status=S.PENDING), attempt)
+    return Decision(job._replace(status=S.PENDING), attempt)
 
 
 def _dependencies_succeeded(job: Job, event: e.Event, _terms: Any, attempt: Attempt | None) -> Decision:
     if job.is_cancelled:
         return Decision(failed(job, event.at, job.requested_reason), attempt)
-    return Decision(replace(job, status=S.RUNNABLE), attempt)
+    return Decision(job._replace(status=S.RUNNABLE), attempt)
 
 
 def _dependency_failed(job: Job, event: e.Event, _terms: Any, attempt: Attempt | None) -> Decision:
@@ -164,12 +164,12 @@ def _dependency_failed(job: Job, event: e.Event, _terms: Any, attempt: Attempt |
 
 
 def _placed(job: Job, event: e.Event, _terms: Any, attempt: Attempt | None) -> Decision:
-    placed = replace(job, status=S.STARTING, status_reason=None, scheduled_at=event.at, attempt=job.attempt + 1)
+    placed = job._replace(status=S.STARTING, status_reason=None, scheduled_at=event.at, attempt=job.attempt + 1)
     return Decision(placed, attempt)
 
 
 def _blocked(job: Job, event: e.JobBlocked, _terms: Any, attempt: Attempt | None) -> Decision:
-    return Decision(replace(job, status_reason=event.reason), attempt)
+    return Decision(job._replace(status_reason=event.reason), attempt)
 
 
 # ------------------------------------------------------------------------------------------ an attempt's life
@@ -177,7 +177,7 @@ def _blocked(job: Job, event: e.JobBlocked, _terms: Any, attempt: Attempt | None
 
 def _returned(job: Job, event: e.Event, _terms: Any, attempt: Attempt | None) -> Decision:
     assert attempt is not None
-    back = replace(job, status=S.RUNNABLE, scheduled_at=None, attempt=job.attempt - 1)
+    back = job._replace(status=S.RUNNABLE, scheduled_at=None, attempt=job.attempt - 1)
     if attempt.stop_wanted is not None:
         return Decision(failed(back, event.at, _stop_reason(job, attempt)), attempt)
     return Decision(back, attempt)
@@ -188,15 +188,14 @@ def _started(job: Job, event: e.Event, terms: Terms | None, attempt: Attempt | N
     assert terms is not None
     limit_seconds = terms.resolved.attempt_duration_seconds
     due_at = None if limit_seconds is None else Millis(event.at + 1000 * limit_seconds)
-    running = replace(job, status=S.RUNNING, started_at=event.at)
-    return Decision(running, replace(attempt, started_at=event.at, due_at=due_at))
+    running = job._replace(status=S.RUNNING, started_at=event.at)
+    return Decision(running, attempt._replace(started_at=event.at, due_at=due_at))
 
 
 def _exited(job: Job, event: e.AttemptExited, terms: Terms | None, attempt: Attempt | None) -> Decision:
     assert attempt is not None
     started_at = event.started_at if event.started_at is not None else attempt.started_at
-    ended = replace(
-        attempt,
+    ended = attempt._replace(
         started_at=started_at,
         stopped_at=event.at,
         exit_code=event.exit_code,
@@ -204,29 +203,28 @@ def _exited(job: Job, event: e.AttemptExited, terms: Terms | None, attempt: Atte
         status_reason=reasons.TASK_FAILED_TO_START if event.failed_to_start else reasons.ESSENTIAL_CONTAINER_EXITED,
     )
     if started_at is not None:
-        job = replace(job, started_at=started_at)
+        job = job._replace(started_at=started_at)
     if event.exit_code == 0 and attempt.stop_wanted is None:
-        done = replace(job, status=S.SUCCEEDED, status_reason=ended.status_reason, stopped_at=event.at)
+        done = job._replace(status=S.SUCCEEDED, status_reason=ended.status_reason, stopped_at=event.at)
         return Decision(done, ended)
     return _after_failure(job, event.at, terms, ended)
 
 
 def _lost(job: Job, event: e.AttemptLost, terms: Terms | None, attempt: Attempt | None) -> Decision:
     assert attempt is not None
-    ended = replace(
-        attempt,
+    ended = attempt._replace(
         started_at=event.started_at if event.started_at is not None else attempt.started_at,
         stopped_at=event.at,
         status_reason=reasons.host_terminated(attempt.instance_id),
     )
-    return _after_failure(replace(job, started_at=ended.started_at or job.started_at), event.at, terms, ended)
+    return _after_failure(job._replace(started_at=ended.started_at or job.started_at), event.at, terms, ended)
 
 
 def _after_failure(job: Job, at: Millis, terms: Terms | None, ended: Attempt) -> Decision:
     """A failed attempt: FAILED if we stopped it (F 5.1: never retried), else what the retry strategy says."""
     assert terms is not None
     if ended.stop_wanted is not None:
-        ended = replace(ended, status_reason=_stop_reason(job, ended))
+        ended = ended._replace(status_reason=_stop_reason(job, ended))
         return Decision(failed(job, at, ended.status_reason), ended)
     retried = is_retried(
         terms.resolved.retry_strategy,
@@ -236,7 +234,7 @@ def _after_failure(job: Job, at: Millis, terms: Terms | None, ended: Attempt) ->
         status_reason=ended.status_reason,
     )
     if retried:
-        return Decision(replace(job, status=S.RUNNABLE, status_reason=None, scheduled_at=None), ended)
+        return Decision(job._replace(status=S.RUNNABLE, status_reason=None, scheduled_at=None), ended)
     return Decision(failed(job, at, ended.status_reason), ended)
 
 
@@ -247,7 +245,7 @@ def _stop_reason(job: Job, attempt: Attempt) -> str | None:
 def _timeout_reached(job: Job, _event: e.Event, _terms: Any, attempt: Attempt | None) -> Decision:
     assert attempt is not None
     if attempt.stop_wanted is None:
-        attempt = replace(attempt, stop_wanted=StopCause.TIMED_OUT)
+        attempt = attempt._replace(stop_wanted=StopCause.TIMED_OUT)
     return Decision(job, attempt)
 
 
@@ -257,18 +255,18 @@ def _timeout_reached(job: Job, _event: e.Event, _terms: Any, attempt: Attempt | 
 def _cancel_requested(job: Job, event: e.CancelRequested, _terms: Any, attempt: Attempt | None) -> Decision:
     if job.status in (S.STARTING, S.RUNNING):
         return Decision(job, attempt)
-    cancelled = replace(job, is_cancelled=True, requested_reason=job.requested_reason or event.reason)
+    cancelled = job._replace(is_cancelled=True, requested_reason=job.requested_reason or event.reason)
     if job.status is S.PENDING:
         return Decision(cancelled, attempt)
     return Decision(failed(cancelled, event.at, event.reason), attempt)
 
 
 def _terminate_requested(job: Job, event: e.TerminateRequested, _terms: Any, attempt: Attempt | None) -> Decision:
-    return _end(replace(job, is_terminated=True), event.at, event.reason, attempt)
+    return _end(job._replace(is_terminated=True), event.at, event.reason, attempt)
 
 
 def _queue_deleted(job: Job, event: e.Event, _terms: Any, attempt: Attempt | None) -> Decision:
-    return _end(job, event.at, reasons.JOB_QUEUE_DELETED, attempt)
+    return _end(job._replace(is_terminated=True), event.at, reasons.JOB_QUEUE_DELETED, attempt)
 
 
 def _end(job: Job, at: Millis, reason: str, attempt: Attempt | None) -> Decision:
@@ -278,7 +276,7 @@ def _end(job: Job, at: Millis, reason: str, attempt: Attempt | None) -> Decision
     assert attempt is not None
     if attempt.stop_wanted is not None:
         return Decision(job, attempt)
-    return Decision(replace(job, requested_reason=reason), replace(attempt, stop_wanted=StopCause.TERMINATED))
+    return Decision(job._replace(requested_reason=reason), attempt._replace(stop_wanted=StopCause.TERMINATED))
 
 
 _RULES: Mapping[type[e.Event], Callable[[Job, Any, Terms | None, Attempt | None], Decision]] = {
@@ -304,17 +302,18 @@ _RULES: Mapping[type[e.Event], Callable[[Job, Any, Terms | None, Attempt | None]
 def _decide_parent(parent: Job, event: e.Event) -> Job:
     match event:
         case e.ChildrenSpawned():
-            return replace(parent, status=S.PENDING)
+            return parent._replace(status=S.PENDING)
         case e.DependencyFailed():
-            return replace(parent, requested_reason=parent.requested_reason or reasons.DEPENDENT_JOB_FAILED)
+            return parent._replace(requested_reason=parent.requested_reason or reasons.DEPENDENT_JOB_FAILED)
         case e.JobBlocked():
-            return replace(parent, status_reason=event.reason)
+            return parent._replace(status_reason=event.reason)
         case e.CancelRequested():
-            return replace(parent, is_cancelled=True, requested_reason=parent.requested_reason or event.reason)
+            return parent._replace(is_cancelled=True, requested_reason=parent.requested_reason or event.reason)
         case e.TerminateRequested():
-            return replace(parent, is_terminated=True, requested_reason=parent.requested_reason or event.reason)
+            return parent._replace(is_terminated=True, requested_reason=parent.requested_reason or event.reason)
         case e.QueueDeleted():
-            return replace(parent, requested_reason=parent.requested_reason or reasons.JOB_QUEUE_DELETED)
+            reason = parent.requested_reason or reasons.JOB_QUEUE_DELETED
+            return parent._replace(is_terminated=True, requested_reason=reason)
         case e.ChildrenFinished():
             return _parent_finished(parent, event)
     raise InvalidTransition(parent, event)
@@ -322,5 +321,5 @@ def _decide_parent(parent: Job, event: e.Event) -> Job:
 
 def _parent_finished(parent: Job, event: e.ChildrenFinished) -> Job:
     if not event.failed:
-        return replace(parent, status=S.SUCCEEDED, stopped_at=event.at, status_reason=None, requested_reason=None)
+        return parent._replace(status=S.SUCCEEDED, stopped_at=event.at, status_reason=None, requested_reason=None)
     return failed(parent, event.at, parent.requested_reason or reasons.ARRAY_CHILD_FAILED)

@@ -7,7 +7,6 @@ jobs by status in the same transaction must call `save` first.
 
 import logging
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 
 from batchyard.core import arrays, lifecycle, reasons
 from batchyard.core import dependencies as deps
@@ -142,7 +141,7 @@ class Changes:
     def _request_array(self, row: JobRow, event: e.CancelRequested | e.TerminateRequested | e.QueueDeleted) -> None:
         assert row.children is not None
         parent = lifecycle.decide_parent(row.job, event)
-        self._set_row(replace(row, job=parent))
+        self._set_row(row._replace(job=parent))
         self._request_waiting(self.row(row.seq), Indexes.span(0, row.children.size - 1), event)
         self.save()  # the query below reads the rows of children
         live = self.tx.array_children.with_status(row.seq, _LIVE_ROWS, -1, row.children.size, row.job.created_at)
@@ -160,7 +159,8 @@ class Changes:
             case e.TerminateRequested():
                 children, shifts = arrays.fail(row.children, indexes, event.at, event.reason, is_terminated=True)
             case e.QueueDeleted():
-                children, shifts = arrays.fail(row.children, indexes, event.at, reasons.JOB_QUEUE_DELETED)
+                reason = reasons.JOB_QUEUE_DELETED
+                children, shifts = arrays.fail(row.children, indexes, event.at, reason, is_terminated=True)
         self._put_shifts(row, children, shifts, type(event).__name__)
 
     def _attempt_if_active(self, job: Job) -> Attempt | None:
@@ -173,7 +173,7 @@ class Changes:
         edges = self.tx.dependencies.of_job(row.seq) if self.terms(row.seq).depends_on else []
         if row.array_size is not None:
             parent = lifecycle.decide_parent(row.job, e.ChildrenSpawned(self.now))
-            self._set_row(replace(row, job=parent, children=arrays.spawn(row.array_size)))
+            self._set_row(row._replace(job=parent, children=arrays.spawn(row.array_size)))
             self._note(row.seq, None, None, "ChildrenSpawned", JobStatus.SUBMITTED, parent.status, None)
         elif deps.assess(edges).is_open:
             self.happen(row.job.key, e.DependenciesFoundOpen(self.now))
@@ -190,7 +190,8 @@ class Changes:
                 self.tx.dependencies.write([deps.observe(edge, finished[edge.on_job_seq], size)])
                 affected[edge.job_seq] = None
             for seq in affected:
-                self._assess(seq, self.tx.dependencies.of_job(seq))
+                if self.row(seq).job.status is not JobStatus.SUBMITTED:  # else its first look reads these edges
+                    self._assess(seq, self.tx.dependencies.of_job(seq))
 
     def _finish_parents(self) -> None:
         for seq in list(self._finished):
@@ -220,7 +221,7 @@ class Changes:
         assert row.children is not None
         if found.has_failed:
             parent = lifecycle.decide_parent(row.job, e.DependencyFailed(self.now))
-            row = replace(row, job=parent)
+            row = row._replace(job=parent)
             self._set_row(row)
         if found.doomed:
             children, shifts = arrays.fail_dependents(self._children_of(row.seq), found.doomed, self.now)
@@ -263,7 +264,7 @@ class Changes:
                 self._children[key] = Job(key, JobStatus.RUNNABLE, created_at)
                 self._dirty_children.add(key)
                 keys.append(key)
-            self._set_row(replace(row, children=children))
+            self._set_row(row._replace(children=children))
         return keys
 
     def block(self, seq: JobSeq, reason: str | None) -> None:
@@ -275,7 +276,7 @@ class Changes:
         if row.children is None:
             self.happen(row.job.key, event)
         else:
-            self._set_row(replace(row, job=lifecycle.decide_parent(row.job, event)))
+            self._set_row(row._replace(job=lifecycle.decide_parent(row.job, event)))
 
     def give_back(self, attempt: Attempt) -> None:
         """A placement was taken back: the job waits again, and the attempt never was."""
@@ -306,7 +307,7 @@ class Changes:
         """Keep a job's new row, and what follows from a change of its status."""
         key = after.key
         if key.array_index is None:
-            self._set_row(replace(self.row(key.seq), job=after))
+            self._set_row(self.row(key.seq)._replace(job=after))
         else:
             self._children[key] = after
             self._dirty_children.add(key)
@@ -320,30 +321,29 @@ class Changes:
             children = arrays.recount(row.children, before.status, after.status)
             parent = row.job
             if parent.started_at is None and after.started_at is not None:
-                parent = replace(parent, started_at=after.started_at)  # an array starts with its first child
-            self._set_row(replace(row, job=parent, children=children, children_updated_at=self.now))
+                parent = parent._replace(started_at=after.started_at)  # an array starts with its first child
+            self._set_row(row._replace(job=parent, children=children, children_updated_at=self.now))
         if after.status.is_terminal:
             self._finish(key, after.status)
 
     def _put_shifts(self, row: JobRow, children: Children, shifts: Sequence[Shift], event: str) -> None:
         if children != row.children:
-            self._set_row(replace(row, children=children, children_updated_at=self.now))
+            self._set_row(row._replace(children=children, children_updated_at=self.now))
         for shift in shifts:
             for span in shift.indexes.spans:
                 self._note(row.seq, span, None, event, shift.source, shift.target, shift.reason)
             if shift.target is JobStatus.FAILED:
                 found = self._finished.get(row.seq, deps.Finished())
-                self._finished[row.seq] = replace(found, failed=found.failed | shift.indexes)
+                self._finished[row.seq] = found._replace(failed=found.failed | shift.indexes)
 
     def _finish(self, key: JobKey, status: JobStatus) -> None:
         found = self._finished.get(key.seq, deps.Finished())
         if key.array_index is None:
-            found = replace(found, outcome=status)
+            found = found._replace(outcome=status)
         else:
             one = Indexes.span(key.array_index, key.array_index)
             succeeded = status is JobStatus.SUCCEEDED
-            found = replace(
-                found,
+            found = found._replace(
                 succeeded=found.succeeded | (one if succeeded else NOTHING),
                 failed=found.failed | (NOTHING if succeeded else one),
             )
@@ -373,4 +373,4 @@ def _with_placeable(row: JobRow) -> JobRow:
     else:
         waits = row.job.status is JobStatus.PENDING and row.children.count(JobStatus.RUNNABLE) > 0
     misfit = (row.job.status_reason or "").startswith("MISCONFIGURATION:")
-    return replace(row, is_placeable=waits and not misfit)
+    return row._replace(is_placeable=waits and not misfit)

@@ -105,6 +105,7 @@ class Engine:
         self._held = _Held()
         self._position = x.Position()
         self._active: dict[AttemptId, Attempt] = {}
+        self._yard_is_stale = False
         self._around = Surroundings(
             machine=Room(capacity.vcpus, capacity.memory_mib, capacity.gpus),
             instance_id=executor.instance_id,
@@ -175,13 +176,7 @@ class Engine:
         gather = 0.0
         while True:
             calls, messages, stopping = self._wait(timeout, gather)
-            try:
-                timeout, gather = self._step(calls, messages)
-            except Exception:
-                log.exception("a tick failed; what it was given is kept and tried again")
-                with self._bell:
-                    self._messages.extendleft(reversed(messages))
-                timeout, gather = RETRY_SECONDS, RETRY_SECONDS
+            timeout, gather = self._turn(calls, messages)
             if stopping and not self._calls:
                 return
 
@@ -199,13 +194,24 @@ class Engine:
     def step(self) -> float | None:
         """One turn of the loop for a caller without a thread; returns the seconds until something is due."""
         calls, messages, _ = self._wait(0.0, 0.0)
-        return self._step(calls, messages)[0]
+        return self._turn(calls, messages)[0]
+
+    def _turn(self, calls: list[_Call], messages: list[x.Message]) -> tuple[float | None, float]:
+        try:
+            return self._step(calls, messages)
+        except Exception:
+            log.exception("a tick failed; what it was given is kept and tried again")
+            with self._bell:
+                self._messages.extendleft(reversed(messages))
+            return RETRY_SECONDS, RETRY_SECONDS
 
     def _step(self, calls: list[_Call], messages: list[x.Message]) -> tuple[float | None, float]:
         reports, position = self._read(messages)
         try:
             outcome = self._transact(calls, reports, position)
         except BaseException as error:
+            self._around.terms.clear()
+            self._yard_is_stale = True
             for call in calls:
                 call.answer.set_exception(error)
             raise
@@ -243,16 +249,18 @@ class Engine:
         return reports, position
 
     def _transact(self, calls: list[_Call], reports: list[x.Report], position: x.Position) -> Outcome:
+        is_changed = self._yard_is_stale or any(call.changes_resources for call in calls)
         with self._database.write() as tx:
             for call in calls:
                 self._run_call(tx, call)
-            if any(call.changes_resources for call in calls):
+            if is_changed:
                 self._around.yard = Yard.read(tx)
                 tx.jobs.reconsider_misfits()
             outcome = tick(tx, self._clock.now(), reports, self._around)
             if position != self._position:
                 tx.engine_state.set(_POSITION, f"{position.journal} {position.record}")
-        if any(call.changes_resources for call in calls):
+        self._yard_is_stale = False
+        if is_changed:
             self._configure()
         return outcome
 

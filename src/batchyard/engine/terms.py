@@ -1,4 +1,5 @@
-"""What jobs were submitted as, kept for those that are being worked on. Terms never change, so a copy never lies."""
+"""What jobs were submitted as, kept for those that are being worked on. Terms never change, so a
+copy never lies, unless the transaction that wrote them is undone."""
 
 from collections import OrderedDict
 
@@ -25,6 +26,10 @@ class TermsCache:
         else:
             self._terms.move_to_end(seq)
         return found
+
+    def clear(self) -> None:
+        """Forget all: a transaction was undone, and the numbers it gave will be given to other jobs."""
+        self._terms.clear()
 
     def peek(self, seq: JobSeq) -> Terms | None:
         """The terms, if they are kept."""

@@ -6,6 +6,7 @@ A tick is a function of the rows, the reports, the time and the machine's size; 
 What must be launched and stopped is derived from the rows afterwards (core.reconcile), by the loop.
 """
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,6 +14,7 @@ from batchyard.core import events as e
 from batchyard.core import placement, resources
 from batchyard.core.ids import AttemptId, Millis
 from batchyard.core.jobs import Attempt, JobKey, JobStatus
+from batchyard.core.lifecycle import InvalidTransition
 from batchyard.core.placement import Placement, Room
 from batchyard.engine.apply import Changes
 from batchyard.engine.clock import Ids
@@ -22,6 +24,8 @@ from batchyard.engine.snapshot import Yard, snapshot
 from batchyard.engine.terms import TermsCache
 from batchyard.executors.interface import Report
 from batchyard.store.transaction import Transaction
+
+log = logging.getLogger(__name__)
 
 FIRST_LOOKS_MAX = 2_000
 DELETIONS_MAX = 500
@@ -134,6 +138,10 @@ def _begin(changes: Changes, placed: Placement, around: Surroundings) -> list[At
             log_stream=f"{resolved.log_stream_prefix}/default/{attempt_id}",
         )
         event = e.JobPlaced(changes.now, attempt_id, placed.compute_environment, around.instance_id)
-        changes.place(key, event, attempt)
+        try:
+            changes.place(key, event, attempt)
+        except InvalidTransition:
+            log.exception("a job that cannot be placed was planned; it is left as it is, and the others go on")
+            continue
         begun.append(attempt)
     return begun

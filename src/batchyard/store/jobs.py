@@ -5,8 +5,7 @@ from outside is ever put into the text of a statement.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from batchyard.core.arrays import Children, Segment
 from batchyard.core.ids import JobId, JobSeq, Millis
@@ -16,8 +15,7 @@ from batchyard.store import documents
 from batchyard.store.statements import Statements
 
 
-@dataclass(frozen=True, slots=True)
-class JobRow:
+class JobRow(NamedTuple):
     """A submitted job: what changes of it (`job`, `children`) beside what it is found and placed by."""
 
     job: Job
@@ -157,7 +155,7 @@ class Jobs:
         result = self._run(_INSERT, _values(row, None))
         seq = JobSeq(result.lastrowid)
         self._run("INSERT INTO job_requests (seq, document) VALUES (?, ?)", (seq, documents.dump(terms)))
-        return replace(row, job=replace(row.job, key=JobKey(seq)))
+        return row._replace(job=row.job._replace(key=JobKey(seq)))
 
     def update(self, rows: Iterable[JobRow]) -> None:
         """Write what changes of these jobs."""
@@ -246,12 +244,12 @@ class Jobs:
         )
 
     def live_of_queue(self, queue_id: int, limit: int) -> list[JobRow]:
-        """Jobs of a queue that have not ended and have not been asked to, for the deletion of the queue."""
+        """Jobs of a queue that have not ended and have not been terminated, for the deletion of the queue."""
         return [
             job_row(r)
             for r in self._run(
                 f"{SELECT_JOBS} WHERE queue_id = ? AND status IN ('SUBMITTED', 'PENDING', 'RUNNABLE', 'STARTING',"
-                " 'RUNNING') AND requested_reason IS NULL LIMIT ?",
+                " 'RUNNING') AND is_terminated = 0 LIMIT ?",
                 (queue_id, limit),
             )
         ]

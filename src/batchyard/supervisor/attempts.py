@@ -10,6 +10,7 @@ import heapq
 import os
 import re
 import signal
+import stat
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable
@@ -33,6 +34,8 @@ _READ_BYTES = 1 << 16
 _BUSY_PIPE_BYTES = 1 << 20
 _LOOK_AGAIN_SECONDS = 0.005
 _ANNOUNCE_SECONDS = 0.010
+_REMOVE = 'export PATH=/usr/bin:/bin; rm -rf -- "$1" || { chmod -R u+rwX -- "$1"; rm -rf -- "$1"; }'
+_SPARE_FOLDERS_MAX = 64
 _ATTEMPT_ID = re.compile(r"[0-9a-f]{32}")
 
 
@@ -93,6 +96,7 @@ class Attempts:
         self._unannounced: deque[tuple[float, Attempt]] = deque()
         self._scratch = data / "scratch"
         self._scratch.mkdir(parents=True, exist_ok=True)
+        self._spare_folders: list[Path] = []
 
     # --------------------------------------------------------------------------------------------------- orders
 
@@ -143,7 +147,7 @@ class Attempts:
             launch = next(iter(self._queue.values()))
             holding = self._slots.take(launch)
             if holding is None:
-                return
+                break
             del self._queue[launch.attempt_id]
             try:
                 self._start(launch, holding)
@@ -159,6 +163,10 @@ class Attempts:
                         failed_to_start=True,
                     )
                 )
+
+        if self.idle:
+            while self._spare_folders:
+                _remove_empty(self._spare_folders.pop())
 
     def _start(self, launch: Launch, holding: Holding) -> None:
         if not _ATTEMPT_ID.fullmatch(launch.attempt_id):
@@ -191,10 +199,22 @@ class Attempts:
 
     def _make_scratch(self, attempt_id: AttemptId, who: Identity) -> Path:
         folder = self._scratch / attempt_id
+        if who.is_ours and self._spare_folders:
+            return self._spare_folders.pop().rename(folder)
         folder.mkdir(0o700)
         if not who.is_ours:
             os.chown(folder, who.uid, who.gid)
         return folder
+
+    def _spare(self, folder: Path) -> bool:
+        """Keep an untouched scratch folder for the next attempt: renaming costs a tenth of removing and making."""
+        if len(self._spare_folders) >= _SPARE_FOLDERS_MAX:
+            return False
+        found = folder.stat()
+        if any(folder.iterdir()) or found.st_uid != os.geteuid() or stat.S_IMODE(found.st_mode) != 0o700:
+            return False
+        self._spare_folders.append(folder)
+        return True
 
     def _limits(self, launch: Launch) -> Limits:
         return Limits(max(1, launch.memory_mib), max(0, launch.max_swap_mib or 0), self._pids_limit, launch.vcpus)
@@ -295,7 +315,8 @@ class Attempts:
         self._drain(attempt)
         attempt.log.close()
         try:
-            attempt.folder.rmdir()
+            if not self._spare(attempt.folder):
+                attempt.folder.rmdir()
         except FileNotFoundError:
             self._finish(attempt)
         except OSError:
@@ -340,7 +361,7 @@ class Attempts:
         quiet = [(os.POSIX_SPAWN_DUP2, null, target) for target in (0, 1, 2)]
         try:
             remover = os.posix_spawn(
-                "/bin/rm", ["rm", "-rf", "--", str(attempt.folder)], {}, file_actions=quiet, setsid=True
+                "/bin/sh", ["sh", "-c", _REMOVE, "sh", str(attempt.folder)], {}, file_actions=quiet, setsid=True
             )
         except OSError:
             self._finish(attempt)

@@ -1,0 +1,106 @@
+"""P7: ListJobs and DescribeJobs with a million finished jobs in the store.
+
+One real job is run, and its rows are copied through the store's own doors, since running a million would take an hour.
+"""
+
+import random
+import uuid
+from dataclasses import replace
+from time import perf_counter
+from typing import Any
+
+from batchyard.core.ids import AttemptId, JobId
+from batchyard.core.jobs import JobKey
+from batchyard.store.database import Database
+from benchmarks.figures import Figure, Result, percentile, polling
+from benchmarks.yard import Yard
+
+TARGET_P99_MS = 20.0
+FEW = 1_000
+BATCH = 2_000
+IDS = 100
+FILL_SECONDS_MAX = 240.0
+
+
+def measure(*, quick: bool) -> Result:
+    """A million jobs, 100,000 when quick; 300 requests of each kind, 100 when quick, before and after the filling."""
+    jobs, samples = (100_000, 100) if quick else (1_000_000, 300)
+    with Yard() as yard:
+        example = _finished(yard)
+        few = _timings(yard, _filled(yard, example, FEW), samples)
+        start = perf_counter()
+        ids = _filled(yard, example, jobs - FEW)
+        seconds = perf_counter() - start
+        many = _timings(yard, ids, samples)
+        size_mib = sum(file.stat().st_size for file in yard.data.glob("batchyard.sqlite3*")) / (1 << 20)
+    p99 = {name: percentile(taken, 0.99) for name, taken in many.items()}
+    figures = [Figure("the store", size_mib, "MiB"), Figure("filling it", seconds, "s")]
+    for name, taken in many.items():
+        figures.append(Figure(f"{name}, p50", percentile(taken, 0.5), "ms"))
+        figures.append(Figure(f"{name}, p99 with 1,000 jobs", percentile(few[name], 0.99), "ms"))
+    return Result(
+        number="P7",
+        title=f"{len(ids) + FEW:,} finished jobs in the store: p99 of a ListJobs page and of DescribeJobs of 100",
+        target="under 20 ms",
+        outcome=", ".join(f"{name} {value:.1f} ms" for name, value in p99.items()),
+        holds=max(p99.values()) < TARGET_P99_MS and len(ids) + FEW == jobs,
+        figures=figures,
+    )
+
+
+def _finished(yard: Yard) -> str:
+    job_id = yard.submit()
+    for _ in polling(30.0):
+        if yard.connection.job(job_id)["status"] == "SUCCEEDED":
+            return job_id
+    raise AssertionError
+
+
+def _filled(yard: Yard, example: str, number: int) -> list[str]:
+    """Stop the server, copy the rows of job `example` `number` times, or as often as time allows; the copies' ids."""
+    yard.stop()
+    database = Database.at(yard.data, synchronous="OFF")
+    ids: list[str] = []
+    start = perf_counter()
+    while len(ids) < number and perf_counter() - start < FILL_SECONDS_MAX:
+        ids += _copy(database, example, min(BATCH, number - len(ids)))
+    database.close()
+    yard.start()
+    return ids
+
+
+def _copy(database: Database, example: str, number: int) -> list[str]:
+    with database.write() as tx:
+        row = tx.jobs.find(example)
+        assert row is not None
+        ran = tx.attempts.of_job(row.job.key)
+        terms, story = tx.jobs.terms(row.seq), tx.history.of_job(row.seq)
+        ids: list[str] = []
+        attempts, history = [], []
+        for _ in range(number):
+            job_id = JobId(str(uuid.uuid4()))
+            seq = tx.jobs.insert(replace(row, job_id=job_id), replace(terms, job_id=job_id)).seq
+            attempts += [replace(attempt, key=JobKey(seq), attempt_id=AttemptId(uuid.uuid4().hex)) for attempt in ran]
+            history += [replace(moment, job_seq=seq) for moment in story]
+            ids.append(job_id)
+        tx.attempts.insert(attempts)
+        tx.history.append(history)
+    return ids
+
+
+def _timings(yard: Yard, ids: list[str], samples: int) -> dict[str, list[float]]:
+    """Milliseconds of pages of ListJobs, walked on and on, and of DescribeJobs of jobs picked anywhere."""
+    call, dice, token = yard.connection.call, random.Random(1), None
+    found: dict[str, list[float]] = {"ListJobs": [], "DescribeJobs": []}
+    for _ in range(samples):
+        page: dict[str, Any] = {"jobQueue": "default", "jobStatus": "SUCCEEDED", "maxResults": 100}
+        start = perf_counter()
+        answer = call("listjobs", **page, **({} if token is None else {"nextToken": token}))
+        found["ListJobs"].append(1000 * (perf_counter() - start))
+        token = answer.get("nextToken")
+        wanted = dice.sample(ids, IDS)
+        start = perf_counter()
+        jobs = call("describejobs", jobs=wanted)["jobs"]
+        found["DescribeJobs"].append(1000 * (perf_counter() - start))
+        assert len(jobs) == IDS
+    return found

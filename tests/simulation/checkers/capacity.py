@@ -1,0 +1,27 @@
+"""What truly runs together never exceeds the machine, nor a compute environment's maxvCpus."""
+
+from collections.abc import Iterator
+
+from tests.simulation.ledger import Run
+from tests.simulation.world import CAPACITY, World
+
+
+def check(world: World) -> Iterator[str]:
+    """At the end, at each moment something started. A compute environment may have been wider before."""
+    if not world.is_settled:
+        return
+    runs = world.ledger.runs
+    for position, run in enumerate(runs):
+        together = [run, *(other for other in runs[:position] if _runs_beyond(other, run.started_at))]
+        if sum(other.launch.vcpus for other in together) > CAPACITY.vcpus:
+            yield f"at {run.started_at} more vCPUs ran than there are: {together}"
+        if sum(other.launch.memory_mib for other in together) > CAPACITY.memory_mib:
+            yield f"at {run.started_at} more memory was held than there is: {together}"
+        name = run.launch.compute_environment
+        used = sum(other.launch.vcpus for other in together if other.launch.compute_environment == name)
+        if used > world.client.widest[name]:
+            yield f"at {run.started_at} {used} vCPUs ran in {name}"
+
+
+def _runs_beyond(run: Run, at: int) -> bool:
+    return run.ended_at is None or run.ended_at > at

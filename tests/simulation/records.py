@@ -1,0 +1,95 @@
+"""All rows of a yard, read as they stand, past the store's doors."""
+
+from typing import Any
+
+from batchyard.core.dependencies import Edge
+from batchyard.core.ids import JobSeq
+from batchyard.core.intervals import Indexes
+from batchyard.core.invariants import Records
+from batchyard.core.jobs import Attempt, Job, JobKey, JobStatus, StopCause
+from batchyard.store.jobs import load_children
+from batchyard.store.tables import metadata
+from batchyard.store.transaction import Transaction
+
+_NO_INDEX = -1
+
+
+class RecordsReader:
+    """Reads everything. What jobs were submitted as never changes and is kept."""
+
+    def __init__(self) -> None:
+        self._attempts_max: dict[JobSeq, int] = {}
+        self.numbers: dict[str, JobSeq] = {}
+        """The number of each job by its id."""
+
+    def read(self, tx: Transaction) -> Records:
+        """All rows of a small yard."""
+        rows = _all(tx, "jobs")
+        self.numbers = {row["job_id"]: row["seq"] for row in rows}
+        for row in rows:
+            if row["seq"] not in self._attempts_max:
+                self._attempts_max[row["seq"]] = tx.jobs.terms(row["seq"]).resolved.attempts
+        jobs = {row["seq"]: _job(row, JobKey(row["seq"]), row["created_at"]) for row in rows}
+        children = [_child(row, jobs) for row in _all(tx, "array_children")]
+        attempts: dict[JobKey, list[Attempt]] = {}
+        for row in _all(tx, "attempts", "ORDER BY job_seq, array_index, attempt"):
+            attempt = _attempt(row)
+            attempts.setdefault(attempt.key, []).append(attempt)
+        edges: dict[JobSeq, list[Edge]] = {}
+        for row in _all(tx, "dependencies", "ORDER BY job_seq, position"):
+            edges.setdefault(row["job_seq"], []).append(_edge(row))
+        return Records(
+            jobs=jobs,
+            sizes={row["seq"]: row["array_size"] for row in rows if row["array_size"] is not None},
+            children={row["seq"]: load_children(row["children"]) for row in rows if row["children"] is not None},
+            child_rows={child.key: child for child in children},
+            attempts=attempts,
+            attempts_max=self._attempts_max,
+            edges=edges,
+        )
+
+
+def _all(tx: Transaction, table: str, order: str = "") -> list[dict[str, Any]]:
+    names = metadata.tables[table].columns.keys()
+    found = tx.statements.run(f"SELECT {', '.join(names)} FROM {table} {order}")
+    return [dict(zip(names, row, strict=True)) for row in found]
+
+
+def _job(row: Any, key: JobKey, created_at: Any) -> Job:
+    return Job(
+        key=key,
+        status=JobStatus(row["status"]),
+        created_at=created_at,
+        status_reason=row["status_reason"],
+        scheduled_at=row["scheduled_at"],
+        started_at=row["started_at"],
+        stopped_at=row["stopped_at"],
+        attempt=row["attempt"],
+        is_cancelled=bool(row["is_cancelled"]),
+        is_terminated=bool(row["is_terminated"]),
+        requested_reason=row["requested_reason"],
+    )
+
+
+def _child(row: Any, jobs: dict[JobSeq, Job]) -> Job:
+    return _job(row, JobKey(row["job_seq"], row["array_index"]), jobs[row["job_seq"]].created_at)
+
+
+def _attempt(row: Any) -> Attempt:
+    values = {name: value for name, value in row.items() if name not in ("job_seq", "array_index", "stop_wanted")}
+    index = None if row["array_index"] == _NO_INDEX else row["array_index"]
+    stop_wanted = None if row["stop_wanted"] is None else StopCause(row["stop_wanted"])
+    return Attempt(key=JobKey(row["job_seq"], index), stop_wanted=stop_wanted, **values)
+
+
+def _edge(row: Any) -> Edge:
+    return Edge(
+        row["job_seq"],
+        row["position"],
+        row["type"],
+        row["on_job_seq"],
+        row["on_array_index"],
+        None if row["outcome"] is None else JobStatus(row["outcome"]),
+        Indexes.parse(row["succeeded"] or ""),
+        Indexes.parse(row["failed"] or ""),
+    )

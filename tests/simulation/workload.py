@@ -1,0 +1,222 @@
+"""What clients ask for: a seeded stream of requests, some of them unwise."""
+
+import random
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+Request = tuple[str, dict[str, Any]]
+
+ENVIRONMENTS = {"small": 2, "large": 6}
+"""maxvCpus of each compute environment; the machine has 6 vCPUs."""
+
+QUEUES = {"urgent": (10, ("small", "large")), "normal": (5, ("large", "small")), "narrow": (5, ("small",))}
+"""Priority and compute environments, best first."""
+
+_SIZES = (2, 3, 3, 5)
+_EVALUATE_ON_EXIT = (
+    [{"onExitCode": "137", "action": "RETRY"}, {"onReason": "*", "action": "EXIT"}],
+    [{"onStatusReason": "Host EC2*", "action": "RETRY"}, {"onReason": "*", "action": "EXIT"}],
+    [{"onExitCode": "1", "action": "EXIT"}],
+    [{"onReason": "OutOfMemory*", "onExitCode": "137", "action": "EXIT"}, {"onExitCode": "4*", "action": "retry"}],
+    [{"onStatusReason": "Task failed to start", "action": "EXIT"}],
+)
+
+
+@dataclass(slots=True)
+class Submitted:
+    """A SubmitJob that was answered."""
+
+    job_id: str
+    request: dict[str, Any]
+
+    @property
+    def size(self) -> int | None:
+        """Of the array, or None for a single job."""
+        return (self.request.get("arrayProperties") or {}).get("size")
+
+    def names(self) -> list[str]:
+        """The job, or the children of the array."""
+        return [self.job_id] if self.size is None else [f"{self.job_id}:{index}" for index in range(self.size)]
+
+
+class Client:
+    """Remembers what was promised. `touched` are jobs (or parents) that somebody asked to cancel or terminate, whether
+    or not that was answered; `lost_queues` are those that somebody asked to delete."""
+
+    def __init__(self, seed: str) -> None:
+        self.submitted: list[Submitted] = []
+        self.touched: set[str] = set()
+        self.lost_queues: set[str] = set()
+        self.widest = dict(ENVIRONMENTS)
+        self._random = random.Random(f"{seed} client")
+        self._next: deque[Request] = deque()
+        self._kinds: list[tuple[int, Callable[[], Request | None]]] = [
+            (60, self._submit),
+            (8, self._cancel),
+            (8, self._terminate),
+            (2, self._bulk),
+            (4, self._change_environment),
+            (3, self._change_queue),
+            (1, self._delete_queue),
+            (1, self._create_queue),
+        ]
+
+    # ---------------------------------------------------------------------------------------------------- requests
+
+    @staticmethod
+    def first_requests() -> list[Request]:
+        """What every world begins with."""
+        requests: list[Request] = []
+        for name, vcpus in ENVIRONMENTS.items():
+            resources = {"type": "EC2", "minvCpus": 0, "maxvCpus": vcpus, "instanceTypes": ["optimal"]}
+            resources |= {"subnets": ["subnet-1"], "securityGroupIds": [], "instanceRole": "role"}
+            requests.append(
+                (
+                    "CreateComputeEnvironment",
+                    {"computeEnvironmentName": name, "type": "MANAGED", "computeResources": resources},
+                )
+            )
+        requests += [_create_queue(name) for name in QUEUES]
+        for name in ("quick", "any"):
+            container = {
+                "image": "image",
+                "command": ["Ref::program"],
+                "resourceRequirements": [{"type": "VCPU", "value": "1"}, {"type": "MEMORY", "value": "100"}],
+            }
+            requests.append(
+                (
+                    "RegisterJobDefinition",
+                    {"jobDefinitionName": name, "type": "container", "containerProperties": container},
+                )
+            )
+        return requests
+
+    def next_request(self) -> Request | None:
+        """The next thing that somebody wants."""
+        if self._next:
+            return self._next.popleft()
+        kind = self._random.choices([make for _, make in self._kinds], [weight for weight, _ in self._kinds])[0]
+        return kind()
+
+    def _submit(self) -> Request:
+        chance = self._random
+        is_quick = chance.random() < 0.5
+        program = chance.choice(
+            ["true", "true", "quick"]
+            if is_quick
+            else ["quick", "steady", "steady", "flaky", "flaky", "fails", "hog", "long", "hangs", "stubborn", "missing"]
+        )
+        request: dict[str, Any] = {
+            "jobName": f"job-{chance.randrange(1000)}",
+            "jobQueue": chance.choice(list(QUEUES)),
+            "jobDefinition": "quick" if is_quick else "any",
+            "parameters": {"program": program},
+        }
+        if chance.random() < 0.35:
+            request["containerOverrides"] = {"resourceRequirements": self._requirements()}
+        if chance.random() < 0.45:
+            request["arrayProperties"] = {"size": chance.choice(_SIZES)}
+        if chance.random() < 0.6:
+            strategy: dict[str, Any] = {"attempts": chance.randint(1, 4)}
+            if chance.random() < 0.5:
+                strategy["evaluateOnExit"] = chance.choice(_EVALUATE_ON_EXIT)
+            request["retryStrategy"] = strategy
+        if program in ("hangs", "stubborn") or chance.random() < 0.15:
+            request["timeout"] = {"attemptDurationSeconds": 60}
+        if depends_on := self._depends_on(request):
+            request["dependsOn"] = depends_on
+        return "SubmitJob", request
+
+    def _requirements(self) -> list[dict[str, str]]:
+        vcpus = self._random.choice(["0.5", "1", "2", "2", "4", "6", "8"])
+        return [{"type": "VCPU", "value": vcpus}, {"type": "MEMORY", "value": self._random.choice(["100", "900"])}]
+
+    def _depends_on(self, request: dict[str, Any]) -> list[dict[str, str]]:
+        chance = self._random
+        size = (request.get("arrayProperties") or {}).get("size")
+        found: list[dict[str, str]] = []
+        if size and chance.random() < 0.3:
+            found.append({"type": "SEQUENTIAL"})
+        partners = [job for job in self.submitted if job.size == size and size]
+        if partners and chance.random() < 0.4:
+            found.append({"type": "N_TO_N", "jobId": chance.choice(partners[-4:]).job_id})
+        while self.submitted and chance.random() < 0.3:
+            found.append({"jobId": self._target()})
+        return found
+
+    def _target(self) -> str:
+        """A recent job, sometimes one of its children."""
+        job = self._random.choice(self.submitted[-8:])
+        return self._random.choice(job.names()) if self._random.random() < 0.4 else job.job_id
+
+    def _cancel(self) -> Request | None:
+        return self._end("CancelJob")
+
+    def _terminate(self) -> Request | None:
+        return self._end("TerminateJob")
+
+    def _end(self, operation: str) -> Request | None:
+        if not self.submitted:
+            return None
+        job_id = self._target()
+        self.touched |= {job_id, job_id.partition(":")[0]}
+        return operation, {"jobId": job_id, "reason": f"reason {self._random.randrange(1000)}"}
+
+    def _bulk(self) -> Request | None:
+        if not self.submitted:
+            return None
+        jobs = [self._target() for _ in range(3)]
+        self.touched |= {name for job_id in jobs for name in (job_id, job_id.partition(":")[0])}
+        return self._random.choice(["CancelJobs", "TerminateJobs"]), {"jobs": jobs, "reason": "all of these"}
+
+    def _change_environment(self) -> Request:
+        name = self._random.choice(list(ENVIRONMENTS))
+        request: dict[str, Any] = {"computeEnvironment": name}
+        if self._random.random() < 0.6:
+            request["state"] = self._random.choice(["ENABLED", "DISABLED"])
+        else:
+            vcpus = self._random.randint(1, 6)
+            self.widest[name] = max(self.widest[name], vcpus)
+            request["computeResources"] = {"maxvCpus": vcpus}
+        return "UpdateComputeEnvironment", request
+
+    def _change_queue(self) -> Request:
+        request: dict[str, Any] = {"jobQueue": self._random.choice(list(QUEUES))}
+        if self._random.random() < 0.5:
+            request["state"] = self._random.choice(["ENABLED", "ENABLED", "DISABLED"])
+        else:
+            request["priority"] = self._random.randrange(20)
+        return "UpdateJobQueue", request
+
+    def _delete_queue(self) -> Request:
+        name = self._random.choice(list(QUEUES))
+        self.lost_queues.add(name)
+        self._next.append(("DeleteJobQueue", {"jobQueue": name}))
+        return "UpdateJobQueue", {"jobQueue": name, "state": "DISABLED"}
+
+    def _create_queue(self) -> Request:
+        return _create_queue(self._random.choice(list(QUEUES)))
+
+    @staticmethod
+    def last_requests() -> list[Request]:
+        """When everything is to come to its end: all compute environments are open, as wide as they began."""
+        return [
+            (
+                "UpdateComputeEnvironment",
+                {"computeEnvironment": name, "state": "ENABLED", "computeResources": {"maxvCpus": vcpus}},
+            )
+            for name, vcpus in ENVIRONMENTS.items()
+        ]
+
+    def told(self, operation: str, request: dict[str, Any], answer: Any) -> None:
+        """An answer came."""
+        if operation == "SubmitJob" and isinstance(answer, dict):
+            self.submitted.append(Submitted(answer["jobId"], request))
+
+
+def _create_queue(name: str) -> Request:
+    priority, environments = QUEUES[name]
+    order = [{"order": order, "computeEnvironment": environment} for order, environment in enumerate(environments)]
+    return "CreateJobQueue", {"jobQueueName": name, "priority": priority, "computeEnvironmentOrder": order}
