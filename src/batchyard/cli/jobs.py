@@ -28,9 +28,16 @@ def describe(connection: Connection, job_ids: Iterable[str]) -> dict[str, Job]:
     found: dict[str, Job] = {}
     ids = iter(job_ids)
     while some := list(islice(ids, DESCRIBED_MAX)):
-        answer = connection.patiently(lambda some=some: connection.batch.describe_jobs(jobs=some))
-        found |= {job["jobId"]: job for job in answer["jobs"]}
+        found |= {job["jobId"]: job for job in connection.batch.describe_jobs(jobs=some)["jobs"]}
     return found
+
+
+def describe_again(connection: Connection, job: Job) -> Job:
+    """The job as it is now; a server that is being restarted is waited for. Raises CommandProblem if it is forgotten."""
+    found = connection.patiently(lambda: describe(connection, [job["jobId"]]))
+    if not found:
+        raise CommandProblem(f"The job {job['jobId']} is no longer known.")
+    return found[job["jobId"]]
 
 
 def list_jobs(connection: Connection, limit: int | None = None, **question: Any) -> Iterator[Job]:

@@ -93,7 +93,7 @@ def print_until_end(
         if has_ended:
             return job
         time.sleep(connection.pace_seconds)
-        job = jobs.describe(connection, [job["jobId"]])[job["jobId"]]
+        job = jobs.describe_again(connection, job)
 
 
 def _printer(output: OutputForm, *, timestamps: bool) -> Callable[[Event], None]:

@@ -12,10 +12,12 @@ from batchyard.cli.end_jobs import cancel, terminate
 from batchyard.cli.logs import logs
 from batchyard.cli.ls import ls
 from batchyard.cli.problem import USAGE_EXIT, spoken
+from batchyard.cli.retry import retry
 from batchyard.cli.serve import serve
 from batchyard.cli.stop import stop
 from batchyard.cli.submit import run, submit
 from batchyard.cli.watch import watch
+from batchyard.cli.why import why
 
 app = typer.Typer(
     name="batchyard",
@@ -44,7 +46,7 @@ def batchyard(
 _TAKES_A_COMMAND_LINE = {"allow_interspersed_args": False}
 """Options after the first word of the command belong to the command."""
 
-for command in (serve, stop, ls, describe, watch, logs, cancel, terminate):
+for command in (serve, stop, ls, describe, watch, logs, why, cancel, terminate, retry):
     app.command()(command)
 for command in (submit, run):
     app.command(context_settings=_TAKES_A_COMMAND_LINE)(command)

@@ -20,5 +20,9 @@ def spoken(error: Exception) -> str | None:
         answer = error.response["Error"]
         return f"{error.operation_name}: {answer.get('Code')}: {answer.get('Message') or 'no message'}"
     if isinstance(error, exceptions.EndpointConnectionError):
-        return f"Nothing answers at {error.kwargs['endpoint_url']}. Start a server there with `batchyard serve`, or name another with --endpoint-url."
+        scheme, _, rest = error.kwargs["endpoint_url"].partition("://")
+        return (
+            f"Nothing answers at {scheme}://{rest.partition('/')[0]}. Start a server there with `batchyard serve`, "
+            "or name another with --endpoint-url."
+        )
     return str(error)

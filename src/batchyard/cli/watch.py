@@ -40,11 +40,11 @@ def watch(
 
 def wait_for_end(connection: "Connection", job: "Job") -> "Job":
     """The job once it has ended; nothing is shown meanwhile."""
-    from batchyard.cli.jobs import is_finished
+    from batchyard.cli.jobs import describe_again, is_finished
 
     while not is_finished(job):
         time.sleep(connection.pace_seconds)
-        job = _again(connection, job)
+        job = describe_again(connection, job)
     return job
 
 
@@ -67,26 +67,15 @@ def say_end(job: "Job") -> None:
     print(f"batchyard: FAILED: {'; '.join(reasons) or 'no reason given'}. See `batchyard {more}`.", file=sys.stderr)
 
 
-def _again(connection: "Connection", job: "Job") -> "Job":
-    """The job as it is now. A job that the API no longer knows is shown as it was last."""
-    from batchyard.cli.jobs import describe
-    from batchyard.cli.problem import CommandProblem
-
-    found = describe(connection, [job["jobId"]])
-    if job["jobId"] not in found:
-        raise CommandProblem(f"The job {job['jobId']} is no longer known.")
-    return found[job["jobId"]]
-
-
 def _show_live(connection: "Connection", job: "Job", console: "Console") -> "Job":
     from rich.live import Live
 
-    from batchyard.cli.jobs import is_finished
+    from batchyard.cli.jobs import describe_again, is_finished
 
     with Live(_picture(job, console.width), console=console, auto_refresh=False) as live:
         while not is_finished(job):
             time.sleep(connection.pace_seconds)
-            job = _again(connection, job)
+            job = describe_again(connection, job)
             live.update(_picture(job, console.width), refresh=True)
     return job
 
@@ -132,4 +121,4 @@ def _print_changes(connection: "Connection", job: "Job", console: "Console") -> 
         if jobs.is_finished(job):
             return job
         time.sleep(connection.pace_seconds)
-        job = _again(connection, job)
+        job = jobs.describe_again(connection, job)

@@ -1,5 +1,6 @@
 """From an attempt's row and its job's terms to the order that an executor understands."""
 
+from batchyard.core.chosen_indexes import VARIABLE, chosen_indexes
 from batchyard.core.jobs import Attempt, Terms
 from batchyard.executors.interface import Launch, Ulimit
 
@@ -11,14 +12,22 @@ def job_environment(attempt: Attempt, terms: Terms) -> dict[str, str]:
     environment["AWS_BATCH_JOB_ATTEMPT"] = str(attempt.attempt)
     environment["AWS_BATCH_JQ_NAME"] = terms.queue
     environment["AWS_BATCH_CE_NAME"] = attempt.compute_environment
-    if attempt.key.array_index is not None:
-        environment["AWS_BATCH_JOB_ARRAY_INDEX"] = str(attempt.key.array_index)
-        environment["AWS_BATCH_JOB_ARRAY_SIZE"] = str(terms.array_size)
+    if place := _place_in_array(attempt, terms):
+        environment["AWS_BATCH_JOB_ARRAY_INDEX"], environment["AWS_BATCH_JOB_ARRAY_SIZE"] = map(str, place)
     capabilities = terms.resolved.platform_capabilities
     environment["AWS_EXECUTION_ENV"] = "AWS_ECS_FARGATE" if "FARGATE" in capabilities else "AWS_ECS_EC2"
     environment.setdefault("AWS_REGION", terms.region)
     environment.setdefault("AWS_DEFAULT_REGION", terms.region)
     return environment
+
+
+def _place_in_array(attempt: Attempt, terms: Terms) -> tuple[int, int] | None:
+    """The array index and the array's size that a job is told; None for a single job that stands for no child."""
+    index, size = attempt.key.array_index, terms.array_size
+    chosen = chosen_indexes(terms.resolved.environment.get(VARIABLE, ""))
+    if chosen and len(chosen.indexes) == (size or 1):
+        return chosen.at(index or 0), chosen.size
+    return None if index is None or size is None else (index, size)
 
 
 def launch_of(attempt: Attempt, terms: Terms) -> Launch:

@@ -1,0 +1,201 @@
+"""`batchyard why`: why a job waits, or how it came to its end."""
+
+from typing import TYPE_CHECKING
+
+from batchyard.cli.options import EndpointUrl, JobReference, Output, OutputForm, Queue
+
+if TYPE_CHECKING:
+    from batchyard.cli.connection import Connection
+    from batchyard.cli.jobs import Job
+    from batchyard.cli.queue_load import QueueLoad
+
+SIGNAL_EXIT = 128
+"""A shell's way to say that a signal ended a command: 128 and its number."""
+
+_NAMED_MAX = 5
+"""Of equal things, so many are named and the rest are counted."""
+
+
+def why(
+    job: JobReference, queue: Queue = "default", endpoint_url: EndpointUrl = None, output: Output = OutputForm.TABLE
+) -> None:
+    """Say why a job waits: what it depends on, its queue, who is before it, who holds the capacity. Or why it failed."""
+    from batchyard.cli import screen
+    from batchyard.cli.connection import connect
+    from batchyard.cli.jobs import find_job
+
+    connection = connect(endpoint_url)
+    found = find_job(connection, queue, job)
+    sentences = explain(connection, found)
+    if output is OutputForm.JSON:
+        screen.print_json({"jobId": found["jobId"], "status": found["status"], "why": sentences})
+        return
+    console = screen.console()
+    console.print(screen.status_text(found["status"]), f" {found['jobName']}  {found['jobId']}", sep="", markup=False)
+    for sentence in sentences:
+        console.print("  " + screen.plain(sentence).plain, markup=False)
+
+
+def explain(connection: "Connection", job: "Job") -> list[str]:
+    """What there is to say about where a job is, from what the API knows, the weightiest first."""
+    from batchyard.cli.jobs import is_array
+
+    match job["status"]:
+        case "SUCCEEDED":
+            return ["It does not wait: it succeeded."]
+        case "FAILED":
+            return _why_failed(connection, job)
+        case "RUNNING":
+            return _why_running(job)
+        case "STARTING":
+            return ["It has been placed and is being started: it waits for its container or process."]
+        case "RUNNABLE":
+            return _why_runnable(connection, job)
+    open_dependencies = _open_dependencies(connection, job)
+    if not open_dependencies and is_array(job):
+        return _why_children_wait(connection, job)
+    return open_dependencies or ["It has just been submitted; its dependencies are being looked at."]
+
+
+# ------------------------------------------------------------------------------------------------------------ dependencies
+
+
+def _open_dependencies(connection: "Connection", job: "Job") -> list[str]:
+    """A sentence for each job that has to succeed first."""
+    from batchyard.cli.jobs import describe
+
+    index = job.get("arrayProperties", {}).get("index")
+    wanted: dict[str, str] = {}
+    for entry in job.get("dependsOn", []):
+        kind, job_id = entry.get("type"), entry.get("jobId")
+        if kind == "SEQUENTIAL" and job_id is None:
+            if index:
+                wanted[f"{job['jobId'].rpartition(':')[0]}:{index - 1}"] = "the child before it (SEQUENTIAL)"
+        elif kind == "N_TO_N" and index is not None:
+            wanted[f"{job_id}:{index}"] = "the child of the same index (N_TO_N)"
+        else:
+            wanted[job_id] = ""
+    found = describe(connection, wanted)
+    return [
+        f"It depends on {_called(found[job_id])}{', ' + words if words else ''}, which is {found[job_id]['status']}."
+        for job_id, words in wanted.items()
+        if job_id in found and found[job_id]["status"] != "SUCCEEDED"
+    ]
+
+
+def _why_children_wait(connection: "Connection", job: "Job") -> list[str]:
+    """An array's parent is PENDING as long as its children are at work; one of those that wait speaks for the others."""
+    from batchyard.cli.jobs import children_by_status, describe, list_jobs
+
+    counts = children_by_status(job)
+    summary = ", ".join(f"{count:,} {status}" for status, count in counts.items() if count)
+    sentences = [f"An array is PENDING until its last child has ended. Its children: {summary or 'none yet'}."]
+    for status in ("RUNNABLE", "PENDING", "SUBMITTED"):
+        if not counts[status]:
+            continue
+        for child in list_jobs(connection, 1, arrayJobId=job["jobId"], jobStatus=status):
+            for detail in describe(connection, [child["jobId"]]).values():
+                sentences.append(f"Child {child['arrayProperties']['index']} is {detail['status']}:")
+                sentences += [f"  {sentence}" for sentence in explain(connection, detail)]
+        break
+    return sentences
+
+
+# ---------------------------------------------------------------------------------------------------------------- capacity
+
+
+def _why_runnable(connection: "Connection", job: "Job") -> list[str]:
+    from batchyard.cli.jobs import resources
+    from batchyard.cli.queue_load import load_of
+
+    load = load_of(connection, job["jobQueue"])
+    vcpus, memory_mib = resources(job)
+    sentences = [job["statusReason"]] if job.get("statusReason") else []
+    if load.queue["state"] == "DISABLED":
+        sentences.append(
+            f"The queue {load.queue['jobQueueName']} is DISABLED; it takes no new jobs, but goes on with those it has."
+        )
+    for environment in load.environments:
+        name = environment["computeEnvironmentName"]
+        if environment["state"] == "DISABLED":
+            sentences.append(f"The compute environment {name} is DISABLED, so nothing new is placed there.")
+        elif environment["status"] != "VALID":
+            sentences.append(f"The compute environment {name} is {environment['status']}: {environment['statusReason']}")
+    parent_id = job["jobId"].partition(":")[0]
+    ahead = sum(
+        claim.waiting
+        for claim in load.claims
+        if claim.job["createdAt"] < job["createdAt"] and claim.job["jobId"] != parent_id
+    )
+    place = f"{ahead:,}{' or more' if load.is_partial else ''} waiting" if ahead else "nothing that waits"
+    sentences.append(f"It needs {vcpus:g} vCPU and {memory_mib:,} MiB. Submitted before it to the same queue: {place}.")
+    return [*sentences, *_who_holds(load)]
+
+
+def _who_holds(load: "QueueLoad") -> list[str]:
+    holders = sorted(load.holders, key=lambda claim: claim.vcpus, reverse=True)
+    if not holders:
+        return ["Nothing runs there now: it is about to be placed, or nothing of that size fits."]
+    held = sum(claim.vcpus for claim in holders)
+    of = f" of {load.max_vcpus:g}" if load.max_vcpus else ""
+    sentences = [f"{held:g}{of} vCPUs are held by:"]
+    for claim in holders[:_NAMED_MAX]:
+        children = f" ({claim.active:,} children)" if claim.active > 1 else ""
+        sentences.append(f"  {claim.vcpus:g} vCPU  {_called(claim.job)}{children}")
+    if len(holders) > _NAMED_MAX:
+        sentences.append(f"  and {len(holders) - _NAMED_MAX} more jobs")
+    return sentences
+
+
+def _why_running(job: "Job") -> list[str]:
+    from batchyard.cli.screen import ran_text
+
+    attempt = len(job.get("attempts", [])) + 1
+    again = f", in attempt {attempt}" if attempt > 1 else ""
+    return [f"It does not wait: it runs since {ran_text(job)}{again}. `batchyard logs -f {job['jobId']}` shows its output."]
+
+
+# ----------------------------------------------------------------------------------------------------------------- failure
+
+
+def _why_failed(connection: "Connection", job: "Job") -> list[str]:
+    from batchyard.cli.jobs import describe, is_array, list_jobs
+
+    container = job.get("container", {})
+    sentences = [words for words in (job.get("statusReason"), container.get("reason")) if words]
+    if is_array(job):
+        failed = list(list_jobs(connection, _NAMED_MAX, arrayJobId=job["jobId"], jobStatus="FAILED"))
+        details = describe(connection, [child["jobId"] for child in failed])
+        for child in details.values():
+            index = child["arrayProperties"]["index"]
+            sentences.append(f"Child {index}:")
+            sentences += [f"  {sentence}" for sentence in _why_failed(connection, child)]
+        more = job["arrayProperties"].get("statusSummary", {}).get("FAILED", 0) - len(details)
+        return [*sentences, f"And {more:,} more."] if more > 0 else sentences
+    if "exitCode" in container:
+        attempts = len(job.get("attempts", []))
+        last = f" in the last of {attempts} attempts" if attempts > 1 else ""
+        sentences.append(f"Exit code {container['exitCode']}{_meaning(container['exitCode'])}{last}.")
+    if not job.get("attempts"):
+        sentences.append("It never ran.")
+        sentences += [words for words in _open_dependencies(connection, job) if "FAILED" in words]
+    if container.get("logStreamName"):
+        sentences.append(f"What it wrote: `batchyard logs {job['jobId']}`.")
+    return sentences
+
+
+def _meaning(exit_code: int) -> str:
+    """What shells and kernels mean by an exit code, where that is a custom."""
+    import signal
+
+    known = {126: ": the command could not be executed", 127: ": the command was not found"}
+    if exit_code in known:
+        return known[exit_code]
+    try:
+        return f": ended by {signal.Signals(exit_code - SIGNAL_EXIT).name}"
+    except ValueError:
+        return ""
+
+
+def _called(job: "Job") -> str:
+    return f"{job['jobName']} ({job['jobId']})"
