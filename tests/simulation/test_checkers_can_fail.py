@@ -157,8 +157,8 @@ def test_a_transition_without_a_story_is_noticed(monkeypatch: Patch) -> None:
 
 
 def test_an_engine_that_stops_placing_never_comes_to_an_end(monkeypatch: Patch) -> None:
-    def idle(changes: Changes, active: Any, around: Surroundings) -> None:
-        return None
+    def idle(changes: Changes, active: Any, around: Surroundings) -> tuple[Any, ...]:
+        return ()
 
     monkeypatch.setattr("batchyard.engine.tick._place", idle)
     assert notices("outcomes", "dependents", seeds=2)

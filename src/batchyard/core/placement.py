@@ -102,11 +102,11 @@ class Placement:
 @dataclass(slots=True)
 class Plan:
     """placements: in the order to make them. misfits: jobs that can never fit, with the reason. held: jobs that wait
-    for room; nothing behind them was looked at."""
+    for room, each with the compute environments that might give it; nothing behind them was looked at."""
 
     placements: list[Placement] = field(default_factory=list)
     misfits: dict[JobSeq, str] = field(default_factory=dict)
-    held: list[JobSeq] = field(default_factory=list)
+    held: dict[JobSeq, frozenset[str]] = field(default_factory=dict)
 
 
 def never_fits(need: Room, machine: Room, environments: Sequence[Environment]) -> str | None:
@@ -198,7 +198,9 @@ class _Planner:
 
     def _hold(self, candidate: Candidate, environments: Sequence[Environment]) -> None:
         """Keep the room that this job waits for from whatever would be served after it."""
-        self.result.held.append(candidate.seq)
-        self.held_back.update(e.name for e in environments)
+        names = frozenset(e.name for e in environments)
+        self.held_back |= names
         if not self.free.fits(candidate.need):
             self.machine_is_held = True
+            names = frozenset(self.snapshot.environments)
+        self.result.held[candidate.seq] = names

@@ -105,6 +105,7 @@ class Engine:
         self._held = _Held()
         self._position = x.Position()
         self._active: dict[AttemptId, Attempt] = {}
+        self._outranked: tuple[AttemptId, ...] = ()
         self._yard_is_stale = False
         self._around = Surroundings(
             machine=Room(capacity.vcpus, capacity.memory_mib, capacity.gpus),
@@ -229,7 +230,7 @@ class Engine:
 
     def _conclude(self, calls: list[_Call], reports: list[x.Report], position: x.Position, outcome: Outcome) -> None:
         """What follows from a commit: answers, orders, the acknowledgement."""
-        self._active = outcome.active
+        self._active, self._outranked = outcome.active, outcome.outranked
         for call in calls:
             if call.error is not None:
                 call.answer.set_exception(call.error)
@@ -335,18 +336,17 @@ class Engine:
         return any(used > limits.get(name, used) for name, used in vcpus.items())
 
     def _take_back(self) -> list[x.Order]:
+        """Ask back what was placed ahead by a wrong guess, and what stands in the way of something more important."""
         before = self._clock.now() - TAKE_BACK_AFTER_MS
-        stale = [
-            attempt
-            for attempt in self._waiting_ahead()
-            if attempt.placed_at <= before and attempt.attempt_id not in self._held.asked_back
-        ]
+        stale = [attempt for attempt in self._waiting_ahead() if attempt.placed_at <= before]
         for seq in {attempt.key.seq for attempt in stale}:
             terms = self._around.terms.peek(seq)
             if terms is not None:
                 self._around.pace.forget(terms.definition_id)
-        self._held.asked_back.update(attempt.attempt_id for attempt in stale)
-        return [x.TakeBack(attempt.attempt_id) for attempt in stale]
+        wanted = dict.fromkeys([*(attempt.attempt_id for attempt in stale), *self._outranked])
+        asked = [attempt_id for attempt_id in wanted if attempt_id not in self._held.asked_back]
+        self._held.asked_back.update(asked)
+        return [x.TakeBack(attempt_id) for attempt_id in asked]
 
     def _seconds_until_due(self) -> float | None:
         due: list[int] = [a.due_at for a in self._active.values() if a.due_at is not None and a.stop_wanted is None]
