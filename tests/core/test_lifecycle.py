@@ -163,9 +163,7 @@ def test_a_failed_attempt_is_retried_or_says_why_it_was_the_last(ended: e.Event,
 @pytest.mark.parametrize(
     ("cause", "reason"), [(StopCause.TERMINATED, "stop it"), (StopCause.TIMED_OUT, reasons.TIMED_OUT)]
 )
-def test_what_we_stopped_is_never_retried_whatever_it_exits_with(
-    ended: e.Event, cause: StopCause, reason: str
-) -> None:
+def test_what_we_stopped_is_never_retried_whatever_it_exits_with(ended: e.Event, cause: StopCause, reason: str) -> None:
     before = job(S.RUNNING, requested_reason="stop it")
     decision = decide(before, ended, terms(attempts=5), attempt(stop_wanted=cause))
     assert (decision.job.status, decision.job.status_reason) == (S.FAILED, reason)
@@ -201,7 +199,8 @@ def test_cancelling_does_nothing_to_what_has_started(status: JobStatus) -> None:
 
 
 @pytest.mark.parametrize(
-    ("request_", "reason"), [(e.TerminateRequested(NOW, "stop it"), "stop it"), (e.QueueDeleted(NOW), "JobQueue deleted")]
+    ("request_", "reason"),
+    [(e.TerminateRequested(NOW, "stop it"), "stop it"), (e.QueueDeleted(NOW), "JobQueue deleted")],
 )
 def test_terminating_ends_what_waits_and_stops_what_runs(request_: e.Event, reason: str) -> None:
     for status in (S.SUBMITTED, S.PENDING, S.RUNNABLE):
