@@ -17,7 +17,6 @@ import psutil
 
 from batchyard.executors.process import stop_supervisor
 
-START_SECONDS = 30.0
 STOP_SECONDS = 30.0
 _POLL_SECONDS = 0.01
 _SOURCES = Path(__file__).parents[2] / "src"
@@ -94,7 +93,9 @@ class ServerProcess:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         found = re.fullmatch(r"batchyard listening on (http://\S+)\n", line)
-        assert found, f"the server said {line!r}; its log: {self.log.read_text()[-2000:]}"
+        if not found:
+            code = self._process.wait(STOP_SECONDS)
+            raise AssertionError(f"the server said {line!r} and ended with {code}: {self.log.read_text()[-2000:]}")
         self.url = found[1]
 
     def kill(self) -> None:

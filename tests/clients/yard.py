@@ -131,11 +131,11 @@ class Yard:
 
     def clear(self) -> None:
         """Terminate what tests left and wait until all of it has ended, so that the next test finds an empty yard."""
-        for job_id in self.submitted:
+        jobs, self.submitted = self.submitted, []
+        for job_id in jobs:
             self.batch.terminate_job(jobId=job_id, reason="the test is over")
-        for job_id in self.submitted:
+        for job_id in jobs:
             self.ended(job_id, seconds=45)
-        self.submitted.clear()
 
 
 class Gate:
