@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 def describe(
     jobs: JobReferences, queue: Queue = "default", endpoint_url: EndpointUrl = None, output: Output = OutputForm.TABLE
 ) -> None:
-    """Show jobs: status and reasons, what they run, every attempt, the children of an array."""
+    """Show all that is known of jobs.
+
+    Status and reasons, what they run, every attempt, the children of an array.
+    """
     from rich.panel import Panel
 
     from batchyard.cli import screen
@@ -56,9 +59,7 @@ def _facts(job: "Job") -> "Table":
 
     container = job.get("container", {})
     vcpus, memory_mib = jobs.resources(job)
-    depends_on = [
-        " ".join(filter(None, (entry.get("jobId"), entry.get("type")))) for entry in job.get("dependsOn", [])
-    ]
+    depends_on = [" ".join(filter(None, (entry.get("jobId"), entry.get("type")))) for entry in job.get("dependsOn", [])]
     rows = {
         "status": screen.status_text(job["status"]),
         "reason": job.get("statusReason"),

@@ -23,7 +23,10 @@ def ls(
     endpoint_url: EndpointUrl = None,
     output: Output = OutputForm.TABLE,
 ) -> None:
-    """List the live jobs of a queue, newest first; with JOB, the children of an array, whatever their status."""
+    """List jobs, or the children of an array.
+
+    Without JOB: the live jobs of a queue, newest first. With JOB: the children of that array, whatever their status.
+    """
     from batchyard.cli import jobs, screen
     from batchyard.cli.connection import connect
 
@@ -62,9 +65,7 @@ def _in(connection: "Connection", statuses: tuple[str, ...], limit: int, **quest
     from batchyard.cli.jobs import list_jobs
 
     found = {
-        job["jobId"]: job
-        for status in statuses
-        for job in list_jobs(connection, limit, jobStatus=status, **question)
+        job["jobId"]: job for status in statuses for job in list_jobs(connection, limit, jobStatus=status, **question)
     }
     return list(found.values())
 
