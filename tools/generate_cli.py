@@ -21,27 +21,16 @@ def files() -> dict[Path, str]:
 
 
 def _command(name: str, command: Any) -> str:
-    arguments = [p.make_metavar(_context(command)) for p in command.params if p.param_type_name == "argument"]
-    usage = " ".join(["batchyard", name, "[OPTIONS]", *arguments])
-    return "\n\n".join([f"### {name}", f"```\n{usage}\n```", inspect.cleandoc(command.help), _options("Option", command)])
+    context = command.context_class(command)
+    usage = " ".join(["batchyard", name, *command.collect_usage_pieces(context)])
+    return "\n\n".join([f"### {name}", f"```\n{usage}\n```", inspect.cleandoc(command.help), _options("", command)])
 
 
 def _options(head: str, command: Any) -> str:
-    rows = [
-        (f"`{_usage(command, parameter)}`", parameter.help or "")
+    context = command.context_class(command)
+    records = [
+        parameter.get_help_record(context)
         for parameter in command.params
         if parameter.name not in ("install_completion", "show_completion")
     ]
-    return pages.table((head, ""), rows)
-
-
-def _usage(command: Any, parameter: Any) -> str:
-    metavar = parameter.make_metavar(_context(command))
-    if parameter.param_type_name == "argument":
-        return str(metavar)
-    names = ", ".join(sorted(parameter.opts, key=len))
-    return names if parameter.is_flag else f"{names} {metavar}"
-
-
-def _context(command: Any) -> Any:
-    return command.context_class(command)
+    return pages.table((head, ""), [(f"`{usage}`", text) for usage, text in records])

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def ls(
-    job: Annotated[str | None, typer.Argument(metavar="[JOB]", help="An array job, to list its children.")] = None,
+    job: Annotated[str | None, typer.Argument(metavar="JOB", help="An array job, to list its children.")] = None,
     all_: Annotated[bool, typer.Option("--all", "-a", help="Also jobs that have finished.")] = False,
     status: Annotated[str | None, typer.Option(metavar="STATUS", help="Only jobs in this status.")] = None,
     limit: Annotated[int, typer.Option(metavar="N", min=1, help="At most so many in each status.")] = 100,

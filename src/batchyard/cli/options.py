@@ -36,5 +36,5 @@ JobReference = Annotated[
 ]
 JobReferences = Annotated[
     list[str],
-    typer.Argument(metavar="JOB...", help="Job ids, their beginnings, or names; with :7 an array child."),
+    typer.Argument(metavar="JOB", help="Job ids, their beginnings, or names; with :7 an array child."),
 ]

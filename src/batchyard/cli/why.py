@@ -87,7 +87,7 @@ def _open_dependencies(connection: "Connection", job: "Job") -> list[str]:
 
 
 def _why_children_wait(connection: "Connection", job: "Job") -> list[str]:
-    """An array's parent is PENDING as long as its children are at work; one of those that wait speaks for the others."""
+    """An array's parent is PENDING while its children are at work; one of those that wait speaks for the others."""
     from batchyard.cli.jobs import children_by_status, describe, list_jobs
 
     counts = children_by_status(job)
