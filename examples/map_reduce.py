@@ -180,7 +180,9 @@ def graph(steps: list[Step], jobs: dict[str, dict[str, Any]]) -> Table:
         blocks = Text()
         for status, colour in COLOURS.items():
             blocks.append("■ " * summary.get(status, 0), colour)
-        table.add_row(f"[bold]{step.name}[/]", blocks, Text(job["status"], COLOURS[job["status"]]), f"[dim]{step.kind}[/]")
+        table.add_row(
+            f"[bold]{step.name}[/]", blocks, Text(job["status"], COLOURS[job["status"]]), f"[dim]{step.kind}[/]"
+        )
     return table
 
 

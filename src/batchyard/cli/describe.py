@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 def describe(
     jobs: JobReferences, queue: Queue = "default", endpoint_url: EndpointUrl = None, output: Output = OutputForm.TABLE
 ) -> None:
-    """Show jobs: status and reasons, what they run, every attempt, the children of an array."""
+    """Show all that is known of jobs.
+
+    Status and reasons, what they run, every attempt, the children of an array.
+    """
     from rich.panel import Panel
 
     from batchyard.cli import screen

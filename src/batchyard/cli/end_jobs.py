@@ -15,7 +15,10 @@ def cancel(
     endpoint_url: EndpointUrl = None,
     output: Output = OutputForm.TABLE,
 ) -> None:
-    """Cancel jobs that have not started; those that STARTING or RUNNING are left alone. See terminate."""
+    """Cancel jobs that have not started.
+
+    Those that are STARTING or RUNNING are left alone: see terminate.
+    """
     _end("cancel_job", jobs, reason, queue, endpoint_url, output)
 
 
@@ -26,7 +29,10 @@ def terminate(
     endpoint_url: EndpointUrl = None,
     output: Output = OutputForm.TABLE,
 ) -> None:
-    """End jobs, running or not: what runs gets SIGTERM, and SIGKILL after 30 seconds."""
+    """End jobs, running or not.
+
+    What runs gets SIGTERM, and SIGKILL after 30 seconds.
+    """
     _end("terminate_job", jobs, reason, queue, endpoint_url, output)
 
 

@@ -84,7 +84,7 @@ def _dependencies(connection: Connection, wish: Wish) -> list[dict[str, str]]:
     return [*entries, {"type": "SEQUENTIAL"}] if wish.is_sequential else entries
 
 
-# ------------------------------------------------------------------------------------------------------------ definition
+# ----------------------------------------------------------------------------------------------------------- definition
 
 
 def _definition_for(connection: Connection, wish: Wish) -> str:
@@ -99,8 +99,8 @@ def _definition_for(connection: Connection, wish: Wish) -> str:
     }
     digest = hashlib.sha256(json.dumps(properties, sort_keys=True).encode()).hexdigest()[:8]
     name = f"{_slug(PurePath(wish.command[0]).name)}-{digest}"
-    pages = connection.batch.get_paginator("describe_job_definitions").paginate(jobDefinitionName=name, status="ACTIVE")
-    for page in pages:
+    paginator = connection.batch.get_paginator("describe_job_definitions")
+    for page in paginator.paginate(jobDefinitionName=name, status="ACTIVE"):
         for found in page["jobDefinitions"]:
             if _has(found.get("containerProperties", {}), properties):
                 return str(found["jobDefinitionArn"])

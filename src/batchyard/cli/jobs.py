@@ -33,7 +33,10 @@ def describe(connection: Connection, job_ids: Iterable[str]) -> dict[str, Job]:
 
 
 def describe_again(connection: Connection, job: Job) -> Job:
-    """The job as it is now; a server that is being restarted is waited for. Raises CommandProblem if it is forgotten."""
+    """The job as it is now; a server that is being restarted is waited for.
+
+    Raises CommandProblem if the job is no longer known.
+    """
     found = connection.patiently(lambda: describe(connection, [job["jobId"]]))
     if not found:
         raise CommandProblem(f"The job {job['jobId']} is no longer known.")
@@ -107,7 +110,7 @@ def _ambiguous(reference: str, candidates: Sequence[Job]) -> str:
     return "\n".join([f"{reference} may mean several jobs:", *shown, *more])
 
 
-# ---------------------------------------------------------------------------------------------------------- what they say
+# -------------------------------------------------------------------------------------------------------- what they say
 
 
 def is_array(job: Job) -> bool:

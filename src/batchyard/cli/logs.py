@@ -32,7 +32,10 @@ def logs(
     endpoint_url: EndpointUrl = None,
     output: Output = OutputForm.TABLE,
 ) -> None:
-    """Print what a job wrote; JOB:7 is child 7 of an array. With -f later attempts follow too."""
+    """Print what a job wrote.
+
+    Of an array, name the child: JOB:7. With -f the output of later attempts follows too.
+    """
     from batchyard.cli.connection import connect
     from batchyard.cli.jobs import find_job, is_array
 
@@ -108,7 +111,7 @@ def _printer(output: OutputForm, *, timestamps: bool) -> Callable[[Event], None]
     return print_event
 
 
-# --------------------------------------------------------------------------------------------------------------- streams
+# -------------------------------------------------------------------------------------------------------------- streams
 
 
 def _streams(job: "Job") -> list[str | None]:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def ls(
-    job: Annotated[str | None, typer.Argument(metavar="[JOB]", help="An array job, to list its children.")] = None,
+    job: Annotated[str | None, typer.Argument(metavar="JOB", help="An array job, to list its children.")] = None,
     all_: Annotated[bool, typer.Option("--all", "-a", help="Also jobs that have finished.")] = False,
     status: Annotated[str | None, typer.Option(metavar="STATUS", help="Only jobs in this status.")] = None,
     limit: Annotated[int, typer.Option(metavar="N", min=1, help="At most so many in each status.")] = 100,
@@ -23,7 +23,10 @@ def ls(
     endpoint_url: EndpointUrl = None,
     output: Output = OutputForm.TABLE,
 ) -> None:
-    """List the live jobs of a queue, newest first; with JOB, the children of an array, whatever their status."""
+    """List jobs, or the children of an array.
+
+    Without JOB: the live jobs of a queue, newest first. With JOB: the children of that array, whatever their status.
+    """
     from batchyard.cli import jobs, screen
     from batchyard.cli.connection import connect
 

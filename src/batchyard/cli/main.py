@@ -8,9 +8,11 @@ import typer
 
 from batchyard import __version__
 from batchyard.cli.describe import describe
+from batchyard.cli.doctor import doctor
 from batchyard.cli.end_jobs import cancel, terminate
 from batchyard.cli.logs import logs
 from batchyard.cli.ls import ls
+from batchyard.cli.options import EndpointUrl, OutputForm
 from batchyard.cli.problem import USAGE_EXIT, spoken
 from batchyard.cli.retry import retry
 from batchyard.cli.serve import serve
@@ -36,20 +38,33 @@ def _print_version(wanted: bool) -> None:
 
 @app.callback()
 def batchyard(
-    version: Annotated[
+    context: typer.Context,
+    endpoint_url: EndpointUrl = None,
+    queue: Annotated[str | None, typer.Option("--queue", "-q", help="The job queue, by name or ARN.")] = None,
+    output: Annotated[OutputForm | None, typer.Option("--output", "-o", help="How to print the answer.")] = None,
+    _version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and end.")
     ] = False,
 ) -> None:
-    """AWS Batch for the machines you own."""
+    """AWS Batch for the machines you own.
+
+    Commands other than serve, doctor and stop are clients of the API, with the AWS configuration that every AWS client
+    reads; they work against AWS Batch too. Exit codes: 0 done, 1 the job FAILED, 2 it could not be done, 130 Ctrl-C.
+    """
+    given = {"endpoint_url": endpoint_url, "queue": queue, "output": output}
+    defaults = {name: value for name, value in given.items() if value is not None}
+    context.default_map = dict.fromkeys(COMMANDS, defaults)
 
 
+COMMANDS = {
+    command.__name__: command
+    for command in (submit, run, ls, describe, watch, logs, why, cancel, terminate, retry, serve, stop, doctor)
+}
 _TAKES_A_COMMAND_LINE = {"allow_interspersed_args": False}
 """Options after the first word of the command belong to the command."""
 
-for command in (serve, stop, ls, describe, watch, logs, why, cancel, terminate, retry):
-    app.command()(command)
-for command in (submit, run):
-    app.command(context_settings=_TAKES_A_COMMAND_LINE)(command)
+for name, command in COMMANDS.items():
+    app.command(name, context_settings=_TAKES_A_COMMAND_LINE if command in (submit, run) else {})(command)
 
 
 def main() -> None:

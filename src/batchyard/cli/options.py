@@ -31,10 +31,10 @@ JobReference = Annotated[
     str,
     typer.Argument(
         metavar="JOB",
-        help="A job id, its first six or more characters, or a name that one job has; :7 after it names an array child.",
+        help="A job id, its first six characters or more, or a name that one job has; with :7 an array child.",
     ),
 ]
 JobReferences = Annotated[
     list[str],
-    typer.Argument(metavar="JOB...", help="Job ids, their beginnings, or names; :7 after one names an array child."),
+    typer.Argument(metavar="JOB", help="Job ids, their beginnings, or names; with :7 an array child."),
 ]

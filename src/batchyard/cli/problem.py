@@ -1,7 +1,7 @@
 """Why a command could not do what it was asked, in words for the person who asked."""
 
 USAGE_EXIT = 2
-"""Of a command that could not be carried out: wrong usage, a refusal by the API, no answer. 1 says that a job failed."""
+"""Of a command that could not be carried out: wrong usage, a refusal, no answer. 1 says that a job failed."""
 
 
 class CommandProblem(Exception):

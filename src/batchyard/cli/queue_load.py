@@ -44,9 +44,7 @@ class QueueLoad:
 def load_of(connection: Connection, queue_arn: str) -> QueueLoad:
     """The load of a queue that exists."""
     batch = connection.batch
-    queues = [
-        queue for page in batch.get_paginator("describe_job_queues").paginate() for queue in page["jobQueues"]
-    ]
+    queues = [queue for page in batch.get_paginator("describe_job_queues").paginate() for queue in page["jobQueues"]]
     queue = next(queue for queue in queues if queue_arn in (queue["jobQueueArn"], queue["jobQueueName"]))
     order = _environments(queue)
     answer = batch.describe_compute_environments(computeEnvironments=order) if order else {"computeEnvironments": []}
@@ -83,6 +81,4 @@ def _claims(connection: Connection, queue: dict[str, Any]) -> tuple[list[Claim],
 
 def _claim(job: Job) -> Claim:
     counts = job["arrayProperties"].get("statusSummary", {}) if is_array(job) else {job["status"]: 1}
-    return Claim(
-        job, active=counts.get("STARTING", 0) + counts.get("RUNNING", 0), waiting=counts.get("RUNNABLE", 0)
-    )
+    return Claim(job, active=counts.get("STARTING", 0) + counts.get("RUNNING", 0), waiting=counts.get("RUNNABLE", 0))

@@ -22,8 +22,9 @@ _KEPT_MEMBERS = ("jobName", "jobQueue", "jobDefinition", "parameters", "retryStr
 def retry(
     job: JobReference, queue: Queue = "default", endpoint_url: EndpointUrl = None, output: Output = OutputForm.TABLE
 ) -> None:
-    """Submit a failed job again, or the failed children of an array as a new array, and print the new job's id.
+    """Run again what failed.
 
+    Submits a failed job again, or the failed children of an array as a new array, and prints the new job's id.
     Children of the new array find the indexes of those they stand for in AWS_BATCH_JOB_ARRAY_INDEX. AWS itself cannot
     run chosen children, so there only single jobs can be retried. Dependencies are not waited for again.
     """
@@ -80,7 +81,7 @@ def _is_sequential(job: "Job") -> bool:
     return any(entry.get("type") == "SEQUENTIAL" and not entry.get("jobId") for entry in job.get("dependsOn", []))
 
 
-# ---------------------------------------------------------------------------------------------------------------- children
+# ------------------------------------------------------------------------------------------------------------- children
 
 
 def _chosen(connection: "Connection", job: "Job", reference: str) -> "list[ChosenIndexes | None]":

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import logging
 
 SWITCH_INTERVAL_SECONDS = 0.001
-"""The event loop and the engine's thread share an interpreter; the default of 5 ms is longer than most requests take."""
+"""The event loop and the engine's thread share an interpreter; the default of 5 ms is longer than most requests."""
 
 
 class ExecutorName(StrEnum):
@@ -51,10 +51,11 @@ def serve(
     max_memory: Annotated[int | None, typer.Option(metavar="MIB", help="Memory that jobs may hold together.")] = None,
     log_format: Annotated[LogFormat, typer.Option(help="The form of the log on standard error.")] = LogFormat.TEXT,
 ) -> None:
-    """Serve the API until SIGTERM or Ctrl-C; jobs that run then go on running.
+    """Serve the API on this machine.
 
-    Prints one line, `batchyard listening on http://HOST:PORT`, once requests are answered. A first start makes a
-    compute environment and a queue, both called default, of the whole machine.
+    Until SIGTERM or Ctrl-C; jobs that run then go on running. Prints one line, `batchyard listening on
+    http://HOST:PORT`, once requests are answered. A first start makes a compute environment and a queue, both called
+    default, of the whole machine.
     """
     from batchyard.server.assembly import Yard
     from batchyard.server.configuration import ConfigurationProblem, read_configuration
@@ -97,11 +98,13 @@ def _cannot_listen(host: str, port: int, problem: OSError) -> str:
     import errno
 
     if problem.errno == errno.EADDRINUSE:
-        return f"Port {port} of {host} is taken, perhaps by another batchyard. Choose another with --port; 0 picks a free one."
+        return (
+            f"Port {port} of {host} is taken, perhaps by another batchyard. Choose another with --port, or 0 for any."
+        )
     return f"Cannot listen on {host} port {port}: {problem.strerror or problem}."
 
 
-# ------------------------------------------------------------------------------------------------------------------- log
+# ------------------------------------------------------------------------------------------------------------------ log
 
 
 def _log_to_stderr(form: LogFormat) -> None:

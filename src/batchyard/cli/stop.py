@@ -21,7 +21,7 @@ def stop(
         float, typer.Option(metavar="SECONDS", help="Between SIGTERM and SIGKILL, for jobs that run.")
     ] = 30.0,
 ) -> None:
-    """End the server of a data folder, then its supervisor with every job that runs."""
+    """End a server, its supervisor and its jobs."""
     from batchyard.executors.process import stop_supervisor
     from batchyard.server.configuration import default_data_folder
 

@@ -10,7 +10,10 @@ from batchyard.cli.wish import Wish, wished
 
 @wished
 def submit(wish: Wish, endpoint_url: str | None, output: OutputForm) -> None:
-    """Submit a command as a job and print the job's id. Registers a job definition if none is named."""
+    """Submit a command as a job.
+
+    Prints the job's id. Registers a job definition, or finds the one that it registered before, if none is named.
+    """
     from batchyard.cli.connection import connect
     from batchyard.cli.job_request import submit_request
     from batchyard.cli.screen import print_json
@@ -25,10 +28,10 @@ def submit(wish: Wish, endpoint_url: str | None, output: OutputForm) -> None:
 
 @wished
 def run(wish: Wish, endpoint_url: str | None, output: OutputForm) -> None:
-    """Submit a command as a job, show what it writes (of an array: its progress), and end as it ends.
+    """Submit a command and stay until it ends.
 
-    The exit code is that of the command if it failed, and 1 if the job failed without one. With --output json the job
-    is printed when it has ended, instead of what it writes.
+    Shows what the job writes; of an array, its progress. The exit code is that of the command if it failed, and 1 if
+    the job failed without one. With --output json the job is printed when it has ended, instead of what it writes.
     """
     from batchyard.cli import jobs, screen, watch
     from batchyard.cli.connection import connect

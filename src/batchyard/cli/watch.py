@@ -19,7 +19,10 @@ _PLAIN_LINE_SECONDS = 1.0
 def watch(
     job: JobReference, queue: Queue = "default", endpoint_url: EndpointUrl = None, output: Output = OutputForm.TABLE
 ) -> None:
-    """Watch a job until it ends. The exit code is 0 if it SUCCEEDED, 1 if it FAILED, 130 after Ctrl-C."""
+    """Watch a job until it ends.
+
+    The exit code is 0 if it SUCCEEDED, 1 if it FAILED, and 130 after Ctrl-C, which leaves the job alone.
+    """
     import typer
 
     from batchyard.cli import screen
@@ -104,7 +107,7 @@ def _picture(job: "Job", width: int) -> "Group":
 
 def _attempt_words(job: "Job") -> str:
     ended = len(job.get("attempts", []))
-    return f"{ended} attempt{'s' if ended > 1 else ''} ended" if ended and job["status"] not in ("SUCCEEDED",) else ""
+    return f"{ended} attempt{'s' if ended > 1 else ''} ended" if ended and job["status"] != "SUCCEEDED" else ""
 
 
 def _print_changes(connection: "Connection", job: "Job", console: "Console") -> "Job":

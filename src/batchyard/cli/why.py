@@ -19,7 +19,10 @@ _NAMED_MAX = 5
 def why(
     job: JobReference, queue: Queue = "default", endpoint_url: EndpointUrl = None, output: Output = OutputForm.TABLE
 ) -> None:
-    """Say why a job waits: what it depends on, its queue, who is before it, who holds the capacity. Or why it failed."""
+    """Say why a job waits, or why it failed.
+
+    A job waits for jobs that it depends on, for those before it in its queue, or for who holds the capacity.
+    """
     from batchyard.cli import screen
     from batchyard.cli.connection import connect
     from batchyard.cli.jobs import find_job
@@ -57,7 +60,7 @@ def explain(connection: "Connection", job: "Job") -> list[str]:
     return open_dependencies or ["It has just been submitted; its dependencies are being looked at."]
 
 
-# ------------------------------------------------------------------------------------------------------------ dependencies
+# --------------------------------------------------------------------------------------------------------- dependencies
 
 
 def _open_dependencies(connection: "Connection", job: "Job") -> list[str]:
@@ -84,7 +87,7 @@ def _open_dependencies(connection: "Connection", job: "Job") -> list[str]:
 
 
 def _why_children_wait(connection: "Connection", job: "Job") -> list[str]:
-    """An array's parent is PENDING as long as its children are at work; one of those that wait speaks for the others."""
+    """An array's parent is PENDING while its children are at work; one of those that wait speaks for the others."""
     from batchyard.cli.jobs import children_by_status, describe, list_jobs
 
     counts = children_by_status(job)
@@ -101,7 +104,7 @@ def _why_children_wait(connection: "Connection", job: "Job") -> list[str]:
     return sentences
 
 
-# ---------------------------------------------------------------------------------------------------------------- capacity
+# ------------------------------------------------------------------------------------------------------------- capacity
 
 
 def _why_runnable(connection: "Connection", job: "Job") -> list[str]:
@@ -120,7 +123,11 @@ def _why_runnable(connection: "Connection", job: "Job") -> list[str]:
         if environment["state"] == "DISABLED":
             sentences.append(f"The compute environment {name} is DISABLED, so nothing new is placed there.")
         elif environment["status"] != "VALID":
-            sentences.append(f"The compute environment {name} is {environment['status']}: {environment['statusReason']}")
+            sentences.append(
+                f"The compute environment {name} is {environment['status']}: {environment['statusReason']}"
+            )
+    if load.max_vcpus is not None and vcpus > load.max_vcpus:
+        sentences.append(f"It can never be placed: the compute environments have {load.max_vcpus:g} vCPUs in all.")
     parent_id = job["jobId"].partition(":")[0]
     ahead = sum(
         claim.waiting
@@ -152,10 +159,12 @@ def _why_running(job: "Job") -> list[str]:
 
     attempt = len(job.get("attempts", [])) + 1
     again = f", in attempt {attempt}" if attempt > 1 else ""
-    return [f"It does not wait: it runs since {ran_text(job)}{again}. `batchyard logs -f {job['jobId']}` shows its output."]
+    return [
+        f"It does not wait: it runs since {ran_text(job)}{again}. `batchyard logs -f {job['jobId']}` shows its output."
+    ]
 
 
-# ----------------------------------------------------------------------------------------------------------------- failure
+# -------------------------------------------------------------------------------------------------------------- failure
 
 
 def _why_failed(connection: "Connection", job: "Job") -> list[str]:

@@ -8,9 +8,7 @@ import typer
 
 from batchyard.cli.options import EndpointUrl, Output, OutputForm, Queue
 
-Command = Annotated[
-    list[str] | None, typer.Argument(metavar="[--] COMMAND ARGUMENT...", help="What to run; not read by a shell.")
-]
+Command = Annotated[list[str] | None, typer.Argument(metavar="COMMAND", help="What to run; not read by a shell.")]
 Name = Annotated[str | None, typer.Option("--name", "-n", help="The job's name. Default: the program's.")]
 Array = Annotated[int | None, typer.Option(metavar="N", help="Make it an array of N children.")]
 Retry = Annotated[int | None, typer.Option(metavar="N", help="Attempts in all, 1 to 10.")]

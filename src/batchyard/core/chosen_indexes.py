@@ -44,7 +44,5 @@ def chosen_indexes(text: str) -> ChosenIndexes | None:
         return None
     indexes, size = Indexes.parse(form[1]), int(form[2])
     first_after_last = [-1, *(last for _, last in indexes.spans)]
-    rises = all(
-        before < first <= last for before, (first, last) in zip(first_after_last, indexes.spans, strict=False)
-    )
+    rises = all(before < first <= last for before, (first, last) in zip(first_after_last, indexes.spans, strict=False))
     return ChosenIndexes(indexes, size) if rises and first_after_last[-1] < size else None
