@@ -164,7 +164,7 @@ class Changes:
     def _attempt_if_active(self, job: Job) -> Attempt | None:
         return self.current_attempt(job.key) if job.status in (JobStatus.STARTING, JobStatus.RUNNING) else None
 
-    # ------------------------------------------------------------------------------------------ dependencies and parents
+    # ---------------------------------------------------------------------------------------- dependencies and parents
 
     def first_look(self, row: JobRow) -> None:
         """Take a SUBMITTED job into the machine: PENDING if it waits for another, else RUNNABLE."""
