@@ -38,7 +38,7 @@ def placed(found: Plan) -> list[tuple[int, str, int]]:
 def test_the_higher_priority_is_served_first() -> None:
     found = planned(queue(one(1, 8), priority=1), queue(one(2, 8), priority=9))
     assert placed(found) == [(2, "a", 1)]
-    assert found.held == [1]
+    assert found.held == {1: {"a"}}
 
 
 def test_within_a_queue_first_in_is_first_out() -> None:
@@ -48,7 +48,7 @@ def test_within_a_queue_first_in_is_first_out() -> None:
 def test_an_array_is_placed_as_far_as_it_fits() -> None:
     found = planned(queue(one(1, 3, available=10), one(2)))
     assert placed(found) == [(1, "a", 2)]
-    assert found.held == [1]
+    assert found.held == {1: {"a"}}
 
 
 def test_environments_are_filled_in_the_queues_order() -> None:
@@ -85,7 +85,7 @@ def test_what_does_not_fit_now_holds_back_smaller_jobs_behind_it_also_in_other_q
     busy = Room(2, 8000, 1)
     found = planned(queue(one(1, 4), one(2)), queue(one(3), priority=0), free=busy)
     assert placed(found) == []
-    assert found.held == [1]
+    assert found.held == {1: {"a"}}
 
 
 def test_held_room_is_held_only_where_the_job_might_run() -> None:

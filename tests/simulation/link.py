@@ -63,6 +63,8 @@ class SimulatedExecutor:
         self._sink: Callable[[x.Message], None] | None = None
         self._capacity: x.Capacity | None = None
         self._is_observed = False
+        self.ordered: set[tuple[type[x.Order], str]] = set()
+        """What has been ordered on this connection, or was held when it began (as if just launched)."""
         self.after = x.Position()
         self.connection: Connection | None = None
 
@@ -83,6 +85,7 @@ class SimulatedExecutor:
         for order in orders:
             if self.connection is not None and self._is_observed:
                 self.connection.to_supervisor.append(order)
+                self.ordered.add((type(order), order.attempt_id))
             self._faults.may_crash("between two orders")
 
     def acknowledge(self, position: x.Position) -> None:
@@ -99,6 +102,11 @@ class SimulatedExecutor:
     def close(self) -> None:
         """Disconnect."""
         self.connection = None
+
+    @property
+    def takes_orders(self) -> bool:
+        """Whether the engine has been told what is held."""
+        return self.connection is not None and self._is_observed
 
     # ------------------------------------------------------------------------------------------ what the world does
 
@@ -119,6 +127,7 @@ class SimulatedExecutor:
             self.after = message.position
         elif isinstance(message, x.Observed):
             self._is_observed = True
+            self.ordered = {(x.Launch, attempt_id) for attempt_id in message.attempts}
         self._sink(message)
 
     def lose_connection(self) -> None:

@@ -4,6 +4,8 @@ does not depend on when, or how often, anything else happened."""
 import random
 from dataclasses import dataclass
 
+from batchyard.executors.interface import Launch
+
 NEVER = 1 << 50
 """A duration in milliseconds that no simulated run outlasts."""
 
@@ -46,9 +48,10 @@ class Fate:
     can_start: bool
 
 
-def fate(seed: str, job_id: str, attempt: str, name: str) -> Fate:
-    """What this attempt of a job that runs program `name` will do."""
-    program, chance = PROGRAMS[name], random.Random(f"{seed}/{job_id}/{attempt}")
+def fate(seed: str, launch: Launch) -> Fate:
+    """What this attempt will do; its command names the program."""
+    attempt = launch.environment["AWS_BATCH_JOB_ATTEMPT"]
+    program, chance = PROGRAMS[launch.command[0]], random.Random(f"{seed}/{launch.job_id}/{attempt}")
     fails = chance.random() < program.failure_rate
     return Fate(
         duration_ms=chance.randint(program.shortest_ms, program.longest_ms),

@@ -62,7 +62,10 @@ class Server:
     def __init__(self, file: Path, clock: SimulatedClock, ids: SeededIds, faults: Faults, capacity: x.Capacity) -> None:
         self.executor = SimulatedExecutor(faults)
         self.calls: list[Call] = []
+        self.has_failed = False
+        """Whether the last turn failed: what it was given waits for the next."""
         self._clock = clock
+        self._faults = faults
         self._settings = Settings()
         self._database = SimulatedDatabase(file, faults)
         self._has_rung = True
@@ -109,9 +112,11 @@ class Server:
         """One turn; returns the calls that have been answered. Raises Crash if the server dies in it."""
         self._has_rung = False
         self._due_at = None
+        failures = self._faults.hits.total()
         seconds = self.engine.step()
         if seconds is not None:
             self._due_at = int(self._clock.now()) + max(0, round(seconds * 1000))
+        self.has_failed = self._faults.hits.total() > failures
         answered = [call for call in self.calls if call.future.done()]
         self.calls = [call for call in self.calls if not call.future.done()]
         for call in answered:

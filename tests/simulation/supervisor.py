@@ -9,6 +9,7 @@ import random
 from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from batchyard.core.ids import AttemptId, Millis
 from batchyard.executors import interface as x
@@ -86,7 +87,7 @@ class Supervisor:
     """One incarnation after the other over one journal. `talk` is where numbered reports go; None without a server."""
 
     def __init__(self, seed: str, ledger: Ledger, now: Callable[[], Millis]) -> None:
-        self._seed = seed
+        self.fate: Callable[[x.Launch], Fate] = partial(fate, seed)
         self._random = random.Random(f"{seed} supervisor")
         self._ledger = ledger
         self._now = now
@@ -156,6 +157,11 @@ class Supervisor:
                 process.ends_at, process.exit_code = kill_at, 137
             process.kill_at = kill_at
 
+    def finish(self, job_id: str, exit_code: int) -> None:
+        """The process of a job ends now, with this code."""
+        process = next(p for p in self._processes.values() if p.run.job_id == job_id)
+        process.ends_at, process.exit_code = int(self._now()), exit_code
+
     # -------------------------------------------------------------------------------------------------- processes
 
     def _start_what_fits(self) -> None:
@@ -170,8 +176,7 @@ class Supervisor:
 
     def _start(self, launch: x.Launch, holding: Holding) -> None:
         now = self._now()
-        attempt = launch.environment["AWS_BATCH_JOB_ATTEMPT"]
-        drawn = fate(self._seed, launch.job_id, attempt, launch.command[0])
+        drawn = self.fate(launch)
         if not drawn.can_start:
             self._slots.give_back(holding)
             self._unwritten.append(

@@ -17,6 +17,7 @@ from batchyard.executors import interface as x
 from batchyard.store.database import Database
 from batchyard.store.transaction import Transaction
 from batchyard.supervisor.slots import Slots
+from tests.simulation.link import SimulatedExecutor
 from tests.simulation.simulation import simulate
 from tests.simulation.supervisor import Journal, Supervisor
 
@@ -100,7 +101,8 @@ def test_a_report_that_is_dropped_is_noticed(monkeypatch: Patch) -> None:
         take_in(changes, active, [r for r in reports if not r.attempt_id.startswith("7")], *rest)
 
     monkeypatch.setattr("batchyard.engine.tick.take_in", deaf)
-    assert notices("exit_codes", "outcomes")
+    # The row still expects it, and the executor holds it no longer: it is launched again.
+    assert notices("launches", "exit_codes", "outcomes", seeds=4)
 
 
 def test_retrying_everything_is_noticed(monkeypatch: Patch) -> None:
@@ -162,3 +164,13 @@ def test_an_engine_that_stops_placing_never_comes_to_an_end(monkeypatch: Patch) 
 
     monkeypatch.setattr("batchyard.engine.tick._place", idle)
     assert notices("outcomes", "dependents", seeds=2)
+
+
+def test_an_order_that_is_not_given_is_noticed(monkeypatch: Patch) -> None:
+    order = SimulatedExecutor.order
+
+    def forget(self: SimulatedExecutor, orders: Any) -> None:
+        order(self, [wanted for wanted in orders if not isinstance(wanted, x.Stop)])
+
+    monkeypatch.setattr(SimulatedExecutor, "order", forget)
+    assert notices("orders", seeds=4)

@@ -61,8 +61,8 @@ class Client:
             (2, self._bulk),
             (4, self._change_environment),
             (3, self._change_queue),
-            (1, self._delete_queue),
-            (1, self._create_queue),
+            (2, self._delete_queue),
+            (3, self._create_queue),
         ]
 
     # ---------------------------------------------------------------------------------------------------- requests

@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -72,13 +73,20 @@ class World:
         """Live through both phases. Raises Violation."""
         self._watchers = watchers
         with self._engine_errors():
-            self._begin()
-            self.faults.is_on = True
-            for _ in range(_TURNS):
-                self._act()
-            self.faults.is_on = False
+            self.begin()
+            for turns in self._bursts():
+                self.faults.is_on = True
+                for _ in range(turns):
+                    self._act()
+                self.faults.is_on = False
+                self.live_on()
             self._come_to_an_end()
         self.look()
+
+    def _bursts(self) -> list[int]:
+        """After how many turns the world is given a rest: many worlds are busy throughout, some rest often."""
+        rests = sorted(self.random.sample(range(1, _TURNS), self.random.choice((0, 1, 6))))
+        return [end - start for start, end in pairwise([0, *rests, _TURNS])]
 
     def look(self) -> None:
         """Read the rows and show them to the watchers."""
@@ -113,30 +121,43 @@ class World:
         key = self.key(name)
         return () if key is None else self.records.attempts.get(key, ())
 
-    def _begin(self) -> None:
-        self._start_server()
+    def begin(self) -> None:
+        """A server, compute environments, queues and definitions."""
+        self.start_server()
         for operation, request in self.client.first_requests():
-            self._ask(operation, request)
+            self.ask(operation, request)
         while self._step_is_due():
             self._step()
 
     def _come_to_an_end(self) -> None:
-        """Give everything its time; then everything must have ended."""
-        self._live_on()
+        """Open what is closed, give everything its time; then everything must have ended."""
         for operation, request in self.client.last_requests():
-            self._ask(operation, request)
-        self._live_on()
+            self.ask(operation, request)
+        self.live_on()
         for name in self._misfits():
-            self._ask("TerminateJob", {"jobId": name, "reason": "can never run"})
-        self._live_on()
+            self.ask("TerminateJob", {"jobId": name, "reason": "can never run"})
+        self.live_on()
         self.is_settled = True
 
-    def _live_on(self) -> None:
+    def live_on(self) -> None:
         """Act, without faults, until nobody has anything left to do."""
         for _ in range(_LAST_TURNS):
             if not self._act_orderly():
+                self._nudge()
                 return
         raise Stuck("nobody comes to rest")
+
+    def _nudge(self) -> None:
+        """Who rests must have nothing left to do: a turn of the loop for no reason finds nothing."""
+        assert self.server is not None
+        assert self.server.executor.connection is not None
+        before = (self.records.jobs, self.records.child_rows, self.records.attempts)
+        self.server.ring()
+        self._step()
+        if before != (self.records.jobs, self.records.child_rows, self.records.attempts):
+            raise Stuck("the loop slept though rows were to change")
+        if self.server.executor.connection.to_supervisor:
+            raise Stuck(f"the loop slept and owed {list(self.server.executor.connection.to_supervisor)}")
 
     def _misfits(self) -> list[str]:
         """Jobs that say that they can never run."""
@@ -152,18 +173,18 @@ class World:
         try:
             action()
         except Crash as crash:
-            self._server_dies(str(crash))
+            self.kill_server(str(crash))
 
     def _possible(self) -> Iterator[tuple[float, Callable[[], None]]]:
         yield 12, self._let_time_pass
-        yield 0.15, self._kill_supervisor
+        yield 0.15, self.kill_supervisor
         if self.supervisor.has_unwritten:
             yield 20, self._flush
         if self.server is None:
-            yield 10, self._start_server
+            yield 10, self.start_server
             return
         yield 12, self._ask_something
-        yield 0.3, lambda: self._server_dies("at rest")
+        yield 0.3, lambda: self.kill_server("at rest")
         if self._step_is_due():
             yield 40, self._step
         connection = self.server.executor.connection
@@ -181,7 +202,7 @@ class World:
     def _act_orderly(self) -> bool:
         """Whoever is next does it; returns whether there was anybody."""
         if self.server is None:
-            self._start_server()
+            self.start_server()
         elif self.server.executor.connection is None:
             self._connect()
         elif not (connection := self.server.executor.connection).is_observed:
@@ -200,14 +221,15 @@ class World:
 
     # ------------------------------------------------------------------------------------------------------- actions
 
-    def _start_server(self) -> None:
+    def start_server(self) -> None:
+        """A server starts, or dies in the attempt."""
         self.note("a server starts")
         try:
             self.server = Server(self._file, self.clock, self._ids, self.faults, CAPACITY)
         except (Crash, DiskFull) as end:
             self.note(f"and dies while starting, {end}")
 
-    def _server_dies(self, where: str) -> None:
+    def kill_server(self, where: str) -> None:
         """What it had sent may still arrive, as what is in a socket's buffer does."""
         if self.server is None:
             return
@@ -238,9 +260,10 @@ class World:
     def _ask_something(self) -> None:
         wanted = self.client.next_request()
         if wanted is not None:
-            self._ask(*wanted)
+            self.ask(*wanted)
 
-    def _ask(self, operation: str, request: dict[str, object]) -> Call:
+    def ask(self, operation: str, request: dict[str, object]) -> Call:
+        """A request reaches the server; it is answered by its next step."""
         assert self.server is not None
         return self.server.call(operation, request)
 
@@ -263,7 +286,8 @@ class World:
         executor.lose_connection()
         self.server.ring()
 
-    def _kill_supervisor(self) -> None:
+    def kill_supervisor(self) -> None:
+        """It dies; the connection to it breaks."""
         if not self.supervisor.is_alive:
             return
         self.note("the supervisor is killed")

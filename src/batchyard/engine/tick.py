@@ -99,7 +99,7 @@ def _empty_deleted_queues(changes: Changes, around: Surroundings) -> bool:
             changes.request(row.job.key, e.QueueDeleted(changes.now))
         changes.settle()
         changes.save()
-        has_more |= len(rows) == DELETIONS_MAX
+        has_more |= bool(rows)  # the next tick sees the attempts that are to be stopped now
         if not changes.tx.jobs.has_live(queue.id):
             changes.tx.job_queues.delete(queue.name)
             del around.yard.queues[queue.id]

@@ -13,6 +13,7 @@ from tests.simulation.checkers import (
     invariants,
     launches,
     one_at_a_time,
+    orders,
     outcomes,
     retries,
 )
@@ -28,6 +29,7 @@ def all_checkers() -> list[Checker]:
         endings.Endings(),
         acknowledged.check,
         launches.check,
+        orders.check,
         one_at_a_time.check,
         exit_codes.check,
         retries.check,
