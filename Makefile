@@ -41,8 +41,13 @@ quick: install ## the tests that start no process: under a minute
 sim: install ## the crash simulation over SEEDS seeds (or SEED=n for one)
 	$(BIN)/python -m tests.simulation.run $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))
 
-bench: install ## the benchmarks, with their ratios into docs/performance.md
-	$(BIN)/python -m benchmarks $(ARGS)
+bench: install .venv-bench/installed ## the benchmarks, with their ratios into docs/performance.md
+	$(BIN)/python -m benchmarks --write-docs $(ARGS)
+
+.venv-bench/installed: requirements-bench.lock
+	$(PYTHON) -m venv .venv-bench
+	.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bench.lock
+	@touch $@
 
 bless: install ## write the goldens anew from what the code does now
 	BLESS=1 $(BIN)/python -m pytest -q tests/api tests/docs

@@ -19,17 +19,16 @@ TARGET_P99_MS = 20.0
 FEW = 1_000
 BATCH = 2_000
 IDS = 100
-FILL_SECONDS_MAX = 240.0
 
 
 def measure(*, quick: bool) -> Result:
     """A million jobs, 100,000 when quick; 300 requests of each kind, 100 when quick, before and after the filling."""
-    jobs, samples = (100_000, 100) if quick else (1_000_000, 300)
+    jobs, samples, patience = (100_000, 100, 10.0) if quick else (1_000_000, 300, 240.0)
     with Yard() as yard:
         example = _finished(yard)
-        few = _timings(yard, _filled(yard, example, FEW), samples)
+        few = _timings(yard, _filled(yard, example, FEW, patience), samples)
         start = perf_counter()
-        ids = _filled(yard, example, jobs - FEW)
+        ids = _filled(yard, example, jobs - FEW, patience)
         seconds = perf_counter() - start
         many = _timings(yard, ids, samples)
         size_mib = sum(file.stat().st_size for file in yard.data.glob("batchyard.sqlite3*")) / (1 << 20)
@@ -43,7 +42,7 @@ def measure(*, quick: bool) -> Result:
         title=f"{len(ids) + FEW:,} finished jobs in the store: p99 of a ListJobs page and of DescribeJobs of 100",
         target="under 20 ms",
         outcome=", ".join(f"{name} {value:.1f} ms" for name, value in p99.items()),
-        holds=max(p99.values()) < TARGET_P99_MS and len(ids) + FEW == jobs,
+        holds=max(p99.values()) < TARGET_P99_MS if len(ids) + FEW == jobs else None,
         figures=figures,
     )
 
@@ -56,13 +55,13 @@ def _finished(yard: Yard) -> str:
     raise AssertionError
 
 
-def _filled(yard: Yard, example: str, number: int) -> list[str]:
-    """Stop the server, copy the rows of job `example` `number` times, or as often as time allows; the copies' ids."""
+def _filled(yard: Yard, example: str, number: int, patience: float) -> list[str]:
+    """Stop the server, copy the rows of job `example` `number` times, as far as `patience` seconds go; the copies."""
     yard.stop()
     database = Database.at(yard.data, synchronous="OFF")
     ids: list[str] = []
     start = perf_counter()
-    while len(ids) < number and perf_counter() - start < FILL_SECONDS_MAX:
+    while len(ids) < number and perf_counter() - start < patience:
         ids += _copy(database, example, min(BATCH, number - len(ids)))
     database.close()
     yard.start()
@@ -79,8 +78,8 @@ def _copy(database: Database, example: str, number: int) -> list[str]:
         attempts, history = [], []
         for _ in range(number):
             job_id = JobId(str(uuid.uuid4()))
-            seq = tx.jobs.insert(replace(row, job_id=job_id), replace(terms, job_id=job_id)).seq
-            attempts += [replace(attempt, key=JobKey(seq), attempt_id=AttemptId(uuid.uuid4().hex)) for attempt in ran]
+            seq = tx.jobs.insert(row._replace(job_id=job_id), replace(terms, job_id=job_id)).seq
+            attempts += [attempt._replace(key=JobKey(seq), attempt_id=AttemptId(uuid.uuid4().hex)) for attempt in ran]
             history += [replace(moment, job_seq=seq) for moment in story]
             ids.append(job_id)
         tx.attempts.insert(attempts)

@@ -121,6 +121,11 @@ class Yard:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if error is not None:
+            log = (self.data / "server.log").read_text()[-2000:]
+            error.add_note(
+                f"the server: {'running' if self.process.poll() is None else self.process.returncode}\n{log}"
+            )
         if self.process.poll() is None:
             self._kill()
         stop_supervisor(self.data, 0)

@@ -4,16 +4,18 @@ Run as `python seed_operations.py URL FOLDER` by any boto3 since 1.4.8; exits 0 
 each step checks, the members of all answers are noted, and at the end every member that the operations have had since
 2017 must have been sent or seen.
 """
+# ruff: noqa: T201 -- it tells its caller how far it came
 
-import os
 import sys
 import time
+from pathlib import Path
+from typing import Any
 
 import boto3
 import botocore
 from botocore.config import Config
 
-URL, FOLDER = sys.argv[1:]
+URL, FOLDER = sys.argv[1], Path(sys.argv[2])
 STATUSES = ("SUBMITTED", "PENDING", "RUNNABLE", "STARTING", "RUNNING", "SUCCEEDED", "FAILED")
 EXITED = "Essential container in task exited"
 QUEUE = "default"
@@ -47,10 +49,10 @@ MEMBERS = {
     "ListJobs": {"nextToken"}
     | {
         "jobSummaryList." + member
-        for member in {
+        for member in (
             "jobId", "jobName", "createdAt", "status", "statusReason", "startedAt", "stoppedAt", "container.exitCode",
             "container.reason", "arrayProperties.size", "arrayProperties.index",
-        }
+        )
     },
 }  # fmt: skip
 
@@ -62,15 +64,15 @@ client = boto3.client(
     aws_secret_access_key="secret",
     config=Config(read_timeout=30),
 )
-noted = {name: set() for name in MEMBERS}
+noted: dict[str, set[str]] = {name: set() for name in MEMBERS}
 
 
-def note(name, value, path=""):
+def note(name: str, value: Any, path: str = "") -> None:
     """Remember every member of a request or answer by its path."""
     if isinstance(value, dict):
         for key, item in value.items():
             if key != "ResponseMetadata":
-                note(name, item, path + "." + key if path else key)
+                note(name, item, f"{path}.{key}" if path else key)
     elif isinstance(value, list) and value and isinstance(value[0], dict):
         for item in value:
             note(name, item, path)
@@ -78,27 +80,27 @@ def note(name, value, path=""):
         noted[name].add(path)
 
 
-def call(operation, **request):
+def call(operation: str, **request: Any) -> Any:
     answer = getattr(client, {"SubmitJob": "submit_job", "ListJobs": "list_jobs"}[operation])(**request)
-    note(operation + " sent", request)
+    note(f"{operation} sent", request)
     note(operation, answer)
     return answer
 
 
-def submit(name, definition, **members):
+def submit(name: str, definition: str, **members: Any) -> str:
     answer = call("SubmitJob", jobName=name, jobQueue=QUEUE, jobDefinition=definition, **members)
     assert answer["jobName"] == name, answer
-    return answer["jobId"]
+    return str(answer["jobId"])
 
 
-def describe(*job_ids):
+def describe(*job_ids: str) -> list[Any]:
     answer = client.describe_jobs(jobs=list(job_ids))
     note("DescribeJobs", answer)
     jobs = {job["jobId"]: job for job in answer["jobs"]}
     return [jobs[job_id] for job_id in job_ids]
 
 
-def until(job_id, *statuses):
+def until(job_id: str, *statuses: str) -> Any:
     deadline = time.monotonic() + 30
     while True:
         (job,) = describe(job_id)
@@ -109,11 +111,11 @@ def until(job_id, *statuses):
         time.sleep(0.02)
 
 
-def children(job_id, size):
-    return describe(*[job_id + ":" + str(index) for index in range(size)])
+def children(job_id: str, size: int) -> list[Any]:
+    return describe(*(f"{job_id}:{index}" for index in range(size)))
 
 
-def listed(**request):
+def listed(**request: Any) -> list[Any]:
     """All pages, by hand: this client has no paginators for AWS Batch."""
     found = []
     while True:
@@ -125,33 +127,32 @@ def listed(**request):
         request["nextToken"] = answer["nextToken"]
 
 
-def summary(**counts):
+def summary(**counts: int) -> dict[str, int]:
     return dict(dict.fromkeys(STATUSES, 0), **counts)
 
 
-def register(name, command, **members):
-    container = {"image": "busybox", "vcpus": 1, "memory": 32, "command": command}
+def register(name: str, command: list[str], **members: Any) -> str:
+    container: dict[str, Any] = {"image": "busybox", "vcpus": 1, "memory": 32, "command": command}
     container.update(members.pop("container", {}))
     answer = client.register_job_definition(
         jobDefinitionName=name, type="container", containerProperties=container, **members
     )
-    return answer["jobDefinitionArn"]
+    return str(answer["jobDefinitionArn"])
 
 
-def shell(script):
+def shell(script: str) -> list[str]:
     return ["sh", "-c", script]
 
 
-def file(name):
-    return os.path.join(FOLDER, name)
+def file(name: str) -> str:
+    return str(FOLDER / name)
 
 
-def written(name):
-    with open(file(name)) as lines:
-        return lines.read().split("\n")[:-1]
+def written(name: str) -> list[str]:
+    return (FOLDER / name).read_text().splitlines()
 
 
-def a_single_job_with_every_member():
+def a_single_job_with_every_member() -> None:
     """Definition, overrides, parameters, retries; and what is shown of two attempts."""
     definition = register(
         "single",
@@ -187,9 +188,9 @@ def a_single_job_with_every_member():
         retryStrategy={"attempts": 3},
     )
     job = until(job_id, "SUCCEEDED")
-    assert written("single") == [
-        "hello there blue 1 512 %d %s %s" % (attempt, job_id, QUEUE) for attempt in (1, 2)
-    ], written("single")
+    assert written("single") == [f"hello there blue 1 512 {attempt} {job_id} {QUEUE}" for attempt in (1, 2)], written(
+        "single"
+    )
     assert job["jobQueue"].endswith(":job-queue/" + QUEUE)
     assert job["jobDefinition"] == definition
     assert (job["statusReason"], job["retryStrategy"]["attempts"]) == (EXITED, 3)
@@ -209,7 +210,7 @@ def a_single_job_with_every_member():
     assert container["logStreamName"].startswith("single/default/")
 
 
-def a_command_that_does_not_exist():
+def a_command_that_does_not_exist() -> None:
     """It has a reason, in all three places that can show one."""
     job_id = submit("missing", register("missing", ["no-such-command"]))
     job = until(job_id, "FAILED")
@@ -220,7 +221,7 @@ def a_command_that_does_not_exist():
     assert found["container"]["reason"] == job["container"]["reason"]
 
 
-def an_array():
+def an_array() -> None:
     """Parent and children, live and at the end; listed by status and page by page."""
     script = (
         'until [ -e "$1" ]; do sleep 0.02; done; [ "$AWS_BATCH_JOB_ARRAY_INDEX" != 1 ] || exit 7; '
@@ -229,7 +230,7 @@ def an_array():
     definition = register("array", [*shell(script), "sh", file("gate"), file("array")])
     job_id = submit("array", definition, arrayProperties={"size": 5})
     for index in range(5):
-        until(job_id + ":" + str(index), "RUNNING")
+        until(f"{job_id}:{index}", "RUNNING")
     (parent,) = describe(job_id)
     assert parent["status"] == "PENDING", parent
     assert parent["arrayProperties"]["size"] == 5
@@ -238,7 +239,7 @@ def an_array():
     running = listed(arrayJobId=job_id)
     assert [job["arrayProperties"] for job in running] == [{"index": index} for index in range(5)]
     assert all(job["status"] == "RUNNING" and "stoppedAt" not in job for job in running)
-    open(file("gate"), "w").close()
+    (FOLDER / "gate").touch()
     parent = until(job_id, "FAILED")
     assert parent["statusReason"] == "Array Child Job failed"
     assert parent["arrayProperties"]["statusSummary"] == summary(SUCCEEDED=4, FAILED=1)
@@ -249,23 +250,23 @@ def an_array():
         assert (child["jobName"], child["jobDefinition"]) == ("array", definition)
         assert child["container"]["exitCode"] == (7 if index == 1 else 0)
         assert child["statusReason"] == EXITED
-    assert sorted(written("array")) == ["%s:%d %d" % (job_id, index, index) for index in (0, 2, 3, 4)]
+    assert sorted(written("array")) == [f"{job_id}:{index} {index}" for index in (0, 2, 3, 4)]
     by_pages = listed(arrayJobId=job_id, jobStatus="SUCCEEDED", maxResults=2)
     assert [job["arrayProperties"]["index"] for job in by_pages] == [0, 2, 3, 4]
     assert all(job["container"] == {"exitCode": 0} and job["statusReason"] == EXITED for job in by_pages)
     assert listed(arrayJobId=job_id) == []
     (failed,) = listed(arrayJobId=job_id, jobStatus="FAILED")
-    assert (failed["jobId"], failed["container"]) == (job_id + ":1", {"exitCode": 7})
+    assert (failed["jobId"], failed["container"]) == (f"{job_id}:1", {"exitCode": 7})
     (shown,) = [job for job in listed(jobQueue=QUEUE, jobStatus="FAILED", maxResults=1) if job["jobId"] == job_id]
     assert shown["arrayProperties"]["size"] == 5
 
 
-def dependencies_of_both_kinds():
+def dependencies_of_both_kinds() -> None:
     """SEQUENTIAL within an array, N_TO_N between two, a plain one at the end; each echoed as it was given."""
     script = 'echo "$2$AWS_BATCH_JOB_ARRAY_INDEX" >> "$1"'
     definition = register("step", [*shell(script), "sh", "Ref::file", "Ref::letter"])
 
-    def step(letter, **members):
+    def step(letter: str, **members: Any) -> str:
         return submit("step-" + letter, definition, parameters={"file": file("steps"), "letter": letter}, **members)
 
     first = step("a", arrayProperties={"size": 4}, dependsOn=[{"type": "SEQUENTIAL"}])
@@ -275,7 +276,7 @@ def dependencies_of_both_kinds():
     steps = written("steps")
     assert [step for step in steps if step[0] == "a"] == ["a0", "a1", "a2", "a3"], steps
     assert sorted(steps) == ["a0", "a1", "a2", "a3", "b0", "b1", "b2", "b3", "c"], steps
-    assert all(steps.index("a%d" % index) < steps.index("b%d" % index) for index in range(4)), steps
+    assert all(steps.index(f"a{index}") < steps.index(f"b{index}") for index in range(4)), steps
     assert steps[-1] == "c"
     jobs = describe(first, second, last)
     assert [job["status"] for job in jobs] == ["SUCCEEDED"] * 3
@@ -285,7 +286,7 @@ def dependencies_of_both_kinds():
     assert jobs[1]["arrayProperties"]["statusSummary"] == summary(SUCCEEDED=4)
 
 
-def failures_that_pass_on():
+def failures_that_pass_on() -> None:
     """A child that fails takes its partner and its successors with it, and nobody else."""
     failing = register("failing", shell('[ "$AWS_BATCH_JOB_ARRAY_INDEX" != 1 ]'))
     fine = register("fine", ["true"])
@@ -313,14 +314,14 @@ STEPS = (
 )
 
 
-def main():
-    print("boto3 %s, botocore %s" % (boto3.__version__, botocore.__version__))
+def main() -> None:
+    print(f"boto3 {boto3.__version__}, botocore {botocore.__version__}")
     for step in STEPS:
         step()
         print(step.__name__.replace("_", " "))
     for name, members in MEMBERS.items():
         missing = sorted(members - noted[name])
-        assert not missing, "%s never had %s" % (name, missing)
+        assert not missing, f"{name} never had {missing}"
     print("every member sent or seen")
 
 

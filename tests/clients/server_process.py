@@ -2,8 +2,10 @@
 
 import contextlib
 import os
+import random
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -15,7 +17,6 @@ import psutil
 
 from batchyard.executors.process import stop_supervisor
 
-START_SECONDS = 30.0
 STOP_SECONDS = 30.0
 _POLL_SECONDS = 0.01
 _SOURCES = Path(__file__).parents[2] / "src"
@@ -30,6 +31,15 @@ def wait_for(check: Callable[[], T | None], what: str, seconds: float = 20.0) ->
         assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
         time.sleep(_POLL_SECONDS)
     return found
+
+
+def steady_port() -> int:
+    """A free port that no outgoing connection is given meanwhile, for a server that is to come back on it."""
+    first_outgoing = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    while True:
+        port = random.randrange(first_outgoing // 2, first_outgoing)
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 class ServerProcess:
@@ -83,7 +93,9 @@ class ServerProcess:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         found = re.fullmatch(r"batchyard listening on (http://\S+)\n", line)
-        assert found, f"the server said {line!r}; its log: {self.log.read_text()[-2000:]}"
+        if not found:
+            code = self._process.wait(STOP_SECONDS)
+            raise AssertionError(f"the server said {line!r} and ended with {code}: {self.log.read_text()[-2000:]}")
         self.url = found[1]
 
     def kill(self) -> None:
@@ -134,4 +146,10 @@ def _of(ask: Callable[[], Any], otherwise: Any) -> Any:
 
 
 def _toml(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else repr(value) if isinstance(value, int | float) else f'"{value}"'
+    return (
+        str(value).lower()
+        if isinstance(value, bool)
+        else repr(value)
+        if isinstance(value, int | float)
+        else f'"{value}"'
+    )

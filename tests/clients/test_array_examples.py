@@ -1,5 +1,6 @@
 """Worked examples of array jobs: what has become of the children and of the parent at the end."""
 
+import itertools
 from collections.abc import Sequence
 
 import pytest
@@ -48,7 +49,9 @@ def test_one_child_fails(yard: Yard) -> None:
 
 
 def test_one_child_fails_and_is_retried(yard: Yard) -> None:
-    script = 'echo "$AWS_BATCH_JOB_ATTEMPT"; [ "$AWS_BATCH_JOB_ARRAY_INDEX" != 1 ] || exit $((2 - AWS_BATCH_JOB_ATTEMPT))'
+    script = (
+        'echo "$AWS_BATCH_JOB_ATTEMPT"; [ "$AWS_BATCH_JOB_ARRAY_INDEX" != 1 ] || exit $((2 - AWS_BATCH_JOB_ATTEMPT))'
+    )
     parent = yard.run(["sh", "-c", script], size=3, retryStrategy={"attempts": 2})
     assert parent["status"] == "SUCCEEDED"
     children = yard.children(parent["jobId"], 3)
@@ -68,7 +71,7 @@ def test_sequential_stops_at_the_child_that_fails(yard: Yard) -> None:
 def test_sequential_children_run_one_after_the_other(yard: Yard) -> None:
     parent = yard.run(["sh", "-c", "sleep 0.05"], size=4, dependsOn=[{"type": "SEQUENTIAL"}])
     children = yard.children(parent["jobId"], 4)
-    for before, after in zip(children, children[1:], strict=False):
+    for before, after in itertools.pairwise(children):
         assert before["stoppedAt"] <= after["startedAt"]
 
 

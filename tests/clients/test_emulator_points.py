@@ -115,9 +115,9 @@ def test_faults_found_by_looking_up_are_bare(yard: Yard) -> None:
     assert refused(submit, jobName="job", jobQueue="default", jobDefinition="nothing")[0] == (
         "JobDefinition name nothing does not exist or is not in ACTIVE status"
     )
-    assert refused(submit, jobName="job", jobQueue="default", jobDefinition=f"{definition.split(':')[0]}:latest")[0] == (
-        f"Provided name {definition.split(':')[0]}:latest is not supported pattern[a-zA-Z_0-9-]{{1,128}}"
-    )
+    assert refused(submit, jobName="job", jobQueue="default", jobDefinition=f"{definition.split(':')[0]}:latest")[
+        0
+    ] == (f"Provided name {definition.split(':')[0]}:latest is not supported pattern[a-zA-Z_0-9-]{{1,128}}")
     assert refused(yard.batch.describe_jobs, jobs=["not an id"])[0] == (
         "Provided name not an id is not supported pattern[a-zA-Z_0-9-]{1,128}"
     )
@@ -138,7 +138,9 @@ def test_cancelling_a_running_job_does_nothing(yard: Yard, gate: Gate) -> None:
 @pytest.mark.slow
 def test_a_timeout_ends_the_job_although_attempts_remain(yard: Yard) -> None:
     job = yard.submit(
-        ["sleep", "600"], timeout={"attemptDurationSeconds": 60}, retryStrategy={"attempts": 3, "evaluateOnExit": [{"onReason": "*", "action": "RETRY"}]}
+        ["sleep", "600"],
+        timeout={"attemptDurationSeconds": 60},
+        retryStrategy={"attempts": 3, "evaluateOnExit": [{"onReason": "*", "action": "RETRY"}]},
     )
     ended = yard.ended(job, seconds=80)
     assert (ended["status"], ended["statusReason"]) == ("FAILED", "Job attempt duration exceeded timeout")
@@ -242,7 +244,8 @@ def test_at_the_end_of_a_log_the_tokens_repeat(yard: Yard) -> None:
     job = yard.run(["sh", "-c", "for line in 1 2 3 4 5; do echo $line; done"])
     stream = {"logGroupName": LOG_GROUP, "logStreamName": job["container"]["logStreamName"]}
     read = yard.logs.get_log_events
-    pages, token = [], {}
+    pages: list[list[str]] = []
+    token: dict[str, str] = {}
     while True:
         page = read(**stream, startFromHead=True, limit=2, **token)
         pages.append([event["message"] for event in page["events"]])

@@ -118,9 +118,9 @@ def test_a_job_may_have_ten_attempts_and_no_more(yard: Yard) -> None:
     assert (ended["status"], ended["statusReason"], ended["container"]["exitCode"]) == ("FAILED", EXITED, 10)
     assert ended["startedAt"] == ended["attempts"][-1]["startedAt"]
     for strategy in ({"attempts": 0}, {"attempts": 11}):
-        with pytest.raises(ClientError, match="RetryAttempts must be between 1 and 10."):
+        with pytest.raises(ClientError, match=r"RetryAttempts must be between 1 and 10\."):
             yard.submit(["true"], retryStrategy=strategy)
-    with pytest.raises(ClientError, match="RetryAttempts must be provided with retry strategy."):
+    with pytest.raises(ClientError, match=r"RetryAttempts must be provided with retry strategy\."):
         yard.submit(["true"], retryStrategy={"evaluateOnExit": [{"onReason": "*", "action": "RETRY"}]})
 
 
@@ -149,7 +149,7 @@ def test_a_start_that_fails_is_an_attempt_and_is_retried(yard: Yard) -> None:
 
 
 def test_a_timeout_must_be_at_least_60_seconds(yard: Yard) -> None:
-    with pytest.raises(ClientError, match="AttemptDurationSeconds in Timeout must be at least 60 seconds."):
+    with pytest.raises(ClientError, match=r"AttemptDurationSeconds in Timeout must be at least 60 seconds\."):
         yard.submit(["true"], timeout={"attemptDurationSeconds": 59})
     definition = yard.define(["true"], timeout={"attemptDurationSeconds": 90})
     assert yard.run(definition)["timeout"] == {"attemptDurationSeconds": 90}

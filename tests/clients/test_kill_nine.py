@@ -15,7 +15,7 @@ import psutil
 import pytest
 from botocore.exceptions import EndpointConnectionError, HTTPClientError
 
-from tests.clients.server_process import ServerProcess, wait_for
+from tests.clients.server_process import ServerProcess, steady_port, wait_for
 from tests.clients.yard import LOG_GROUP, Detail, Yard, client
 
 pytestmark = [pytest.mark.process, pytest.mark.slow, pytest.mark.timeout(240)]
@@ -25,7 +25,7 @@ KILLS = 20
 SIZE = 500
 ATTEMPT = "$AWS_BATCH_JOB_ID $AWS_BATCH_JOB_ATTEMPT"
 WITNESS = f'echo "{ATTEMPT}" >> "$1"; echo "{ATTEMPT}"; '
-CHILD = WITNESS + 'sleep 0.04; [ $((AWS_BATCH_JOB_ARRAY_INDEX % 7)) != 0 ] || exit $((3 * (2 - AWS_BATCH_JOB_ATTEMPT)))'
+CHILD = WITNESS + "sleep 0.04; [ $((AWS_BATCH_JOB_ARRAY_INDEX % 7)) != 0 ] || exit $((3 * (2 - AWS_BATCH_JOB_ATTEMPT)))"
 EXITED = "Essential container in task exited"
 
 
@@ -39,7 +39,7 @@ def yard(folder: Path) -> Iterator[Yard]:
     """A yard of its own, whose clients do not try again by themselves."""
     flags = ("--executor", "process", "--max-vcpus", "8", "--max-memory", "65536")
     server = ServerProcess(folder, *flags, settings={"stop_grace_seconds": 1.0})
-    server.start()
+    server.start(steady_port())
     once = {"retries": {"mode": "standard", "max_attempts": 0}, "read_timeout": 20}
     yield Yard(server, client("batch", server.url, **once), client("logs", server.url, **once))
     server.end()

@@ -54,7 +54,9 @@ def test_a_list_is_walked_page_by_page_without_gap_or_repetition(yard: Yard) -> 
     for job in jobs:
         yard.ended(job)
     pages = list(
-        yard.batch.get_paginator("list_jobs").paginate(jobQueue="default", filters=name, PaginationConfig={"PageSize": 3})
+        yard.batch.get_paginator("list_jobs").paginate(
+            jobQueue="default", filters=name, PaginationConfig={"PageSize": 3}
+        )
     )
     assert [len(page["jobSummaryList"]) for page in pages] == [3, 3, 1]
     assert "nextToken" not in pages[-1]
@@ -123,7 +125,10 @@ def test_a_bare_name_means_the_newest_active_revision(yard: Yard) -> None:
     assert (newest["jobDefinition"].rpartition(":")[2], yard.log(newest)) == ("2", ["2"])
     yard.batch.deregister_job_definition(jobDefinition=f"{name}:2")
     assert yard.log(yard.run(name)) == ["1"]
-    (arn,) = (d["jobDefinitionArn"] for d in yard.batch.describe_job_definitions(jobDefinitionName=name, status="ACTIVE")["jobDefinitions"])
+    (arn,) = (
+        d["jobDefinitionArn"]
+        for d in yard.batch.describe_job_definitions(jobDefinitionName=name, status="ACTIVE")["jobDefinitions"]
+    )
     assert yard.log(yard.run(arn)) == ["1"]
 
 
@@ -161,10 +166,10 @@ def test_log_groups_are_made_and_deleted_by_clients(yard: Yard) -> None:
 def test_logs_say_when_something_does_not_exist(yard: Yard) -> None:
     job = yard.run(["echo", "hello"])
     unknown = {"logGroupName": LOG_GROUP, "logStreamName": "no/such/stream"}
-    with pytest.raises(ClientError, match="The specified log stream does not exist.") as caught:
+    with pytest.raises(ClientError, match=r"The specified log stream does not exist\.") as caught:
         yard.logs.get_log_events(**unknown)
     assert caught.value.response["Error"]["Code"] == "ResourceNotFoundException"
-    with pytest.raises(ClientError, match="The specified log group does not exist."):
+    with pytest.raises(ClientError, match=r"The specified log group does not exist\."):
         yard.logs.get_log_events(logGroupName="/nowhere", logStreamName=job["container"]["logStreamName"])
 
 
@@ -195,3 +200,83 @@ def test_every_retry_mode_and_a_refusal_that_is_not_retried(yard: Yard, mode: st
     with pytest.raises(ClientError) as caught:
         batch.submit_job(jobName="job", jobQueue="nowhere", jobDefinition="nothing")
     assert caught.value.response["ResponseMetadata"]["RetryAttempts"] == 0
+
+
+def test_a_definition_is_echoed_as_it_was_given_and_nothing_is_invented(yard: Yard) -> None:
+    reference = yard.define(["true"], container={"environment": [{"name": "A", "value": "b"}]})
+    (definition,) = yard.batch.describe_job_definitions(jobDefinitions=[reference])["jobDefinitions"]
+    assert definition["containerProperties"] == {
+        "image": "busybox",
+        "vcpus": 1,
+        "memory": 64,
+        "command": ["true"],
+        "environment": [{"name": "A", "value": "b"}],
+        "mountPoints": [],
+        "resourceRequirements": [],
+        "secrets": [],
+        "ulimits": [],
+        "volumes": [],
+    }
+    assert (definition["type"], definition["status"], definition["revision"]) == ("container", "ACTIVE", 1)
+    assert not {"retryStrategy", "timeout", "nodeProperties", "eksProperties", "ecsProperties"} & set(definition)
+
+
+def test_a_fargate_queue_runs_fargate_jobs_and_no_others(yard: Yard) -> None:
+    yard.batch.create_compute_environment(
+        computeEnvironmentName="fargate",
+        type="MANAGED",
+        computeResources={"type": "FARGATE", "maxvCpus": 4, "subnets": ["subnet-1"], "securityGroupIds": ["sg-1"]},
+    )
+    order = [{"order": 1, "computeEnvironment": "fargate"}]
+    yard.batch.create_job_queue(jobQueueName="fargate", priority=1, computeEnvironmentOrder=order)
+    container = {
+        "vcpus": None,
+        "memory": None,
+        "executionRoleArn": "arn:aws:iam::123456789012:role/execution",
+        "resourceRequirements": [{"type": "VCPU", "value": "0.25"}, {"type": "MEMORY", "value": "512"}],
+    }
+    definition = yard.define(["env"], container=container, platformCapabilities=["FARGATE"])
+    seen = yard.environment(yard.run(definition, jobQueue="fargate"))
+    assert (seen["AWS_EXECUTION_ENV"], seen["AWS_BATCH_JQ_NAME"]) == ("AWS_ECS_FARGATE", "fargate")
+    for queue, unfit, capability in (("fargate", yard.define(["true"]), "EC2"), ("default", definition, "FARGATE")):
+        with pytest.raises(ClientError, match=f"can not run Jobs with capability {capability}"):
+            yard.submit(unfit, jobQueue=queue)
+
+
+def test_the_calls_of_a_workflow_manager_in_their_order(yard: Yard) -> None:
+    """A definition found again by a token among its parameters, children of one submit after the other, by hundreds."""
+    name = "nf-busybox-latest"
+    found = yard.batch.describe_job_definitions(jobDefinitionName=name)["jobDefinitions"]
+    assert found == []
+    yard.batch.register_job_definition(
+        jobDefinitionName=name,
+        type="container",
+        parameters={"nf-token": "9da434654d8c698f87da973625f57489"},
+        tags={"nextflow.io/createdAt": "2026-01-01T00:00:00Z", "nextflow.io/version": "26.01.0"},
+        containerProperties={
+            "image": "busybox:latest",
+            "command": ["true"],
+            "resourceRequirements": [{"type": "VCPU", "value": "1"}, {"type": "MEMORY", "value": "1024"}],
+        },
+    )
+    (definition,) = yard.batch.describe_job_definitions(jobDefinitionName=name)["jobDefinitions"]
+    assert (definition["status"], definition["parameters"]["nf-token"][:6]) == ("ACTIVE", "9da434")
+    rules = [{"action": "RETRY", "onStatusReason": "Host EC2*"}, {"action": "EXIT", "onReason": "*"}]
+    jobs = [
+        yard.submit(
+            f"{name}:{definition['revision']}",
+            retryStrategy={"attempts": 5, "evaluateOnExit": rules},
+            containerOverrides={
+                "command": ["bash", "-o", "pipefail", "-c", f"exit {number}"],
+                "resourceRequirements": [{"type": "MEMORY", "value": "128"}],
+            },
+        )
+        for number in range(3)
+    ]
+    for number, job_id in enumerate(jobs):
+        job = yard.ended(job_id)
+        assert job["status"] == ("FAILED" if number else "SUCCEEDED")
+        assert job["container"]["exitCode"] == number
+        assert job["container"]["taskArn"]
+        assert len(job["attempts"]) == 1
+        assert "reason" not in job["attempts"][-1]["container"]

@@ -43,7 +43,10 @@ class Yard:
         return cls(server, client("batch", server.url), client("logs", server.url))
 
     def define(self, command: Sequence[str], **members: Any) -> str:
-        """Register a definition of its own name; `container` overrides containerProperties, None removes. Returns `name:1`."""
+        """Register a definition of its own name; returns `name:1`.
+
+        container: what to change of containerProperties; None takes a member out.
+        """
         container = {"image": "busybox", "vcpus": 1, "memory": 64, "command": list(command)}
         container |= members.pop("container", {})
         container = {member: value for member, value in container.items() if value is not None}
@@ -128,11 +131,11 @@ class Yard:
 
     def clear(self) -> None:
         """Terminate what tests left and wait until all of it has ended, so that the next test finds an empty yard."""
-        for job_id in self.submitted:
+        jobs, self.submitted = self.submitted, []
+        for job_id in jobs:
             self.batch.terminate_job(jobId=job_id, reason="the test is over")
-        for job_id in self.submitted:
+        for job_id in jobs:
             self.ended(job_id, seconds=45)
-        self.submitted.clear()
 
 
 class Gate:

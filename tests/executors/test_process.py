@@ -57,6 +57,13 @@ class TestWithoutControlGroups(ExecutorConformance):
     def test_what_is_not_enforced_is_said(self, host: Host) -> None:
         assert set(host.connect().executor.honours()) == {"memory", "vcpus"}
 
+    def test_a_process_may_not_hold_more_than_its_job_asked_for(self, host: Host) -> None:
+        hog = launch("tail", "/dev/zero", memory_mib=64)
+        decent = shell("head -c 10000000 /dev/zero | tail | wc -c", memory_mib=64)
+        exits = host.connect().run(hog, decent)
+        assert [found.exit_code for found in exits] == [1, 0]
+        assert exits[0].reason is None, "nothing was killed; the program was refused memory and said so"
+
 
 def test_the_command_is_found_by_the_jobs_own_path(host: Host, tmp_path: Path) -> None:
     own = tmp_path / "bin" / "greet"

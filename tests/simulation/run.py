@@ -37,7 +37,9 @@ def _replay(console: Console, seed: str) -> int:
 
 def _tell(console: Console, result: Result) -> None:
     verdict = result.failure or "all is well"
-    console.print(f"seed {result.seed}: {verdict} ({result.jobs} jobs, {result.runs} runs)", markup=False, soft_wrap=True)
+    console.print(
+        f"seed {result.seed}: {verdict} ({result.jobs} jobs, {result.runs} runs)", markup=False, soft_wrap=True
+    )
 
 
 def _many(console: Console, seeds: range, processes: int) -> int:

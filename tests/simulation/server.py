@@ -1,11 +1,10 @@
 """One life of the server: the real engine, the real operations and the real SQLite, between two crashes."""
 
 from collections.abc import Iterator
-from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from batchyard.api.context import Context, Settings
 from batchyard.api.operations import endpoint
@@ -17,6 +16,9 @@ from batchyard.store.transaction import Transaction
 from tests.simulation.clock import SeededIds, SimulatedClock
 from tests.simulation.faults import Crash, DiskFull, Faults
 from tests.simulation.link import SimulatedExecutor
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 
 class SimulatedDatabase(Database):
@@ -57,9 +59,7 @@ class Call:
 class Server:
     """An engine without its thread: the world decides when it turns, as its bell and its due times allow."""
 
-    def __init__(
-        self, file: Path, clock: SimulatedClock, ids: SeededIds, faults: Faults, capacity: x.Capacity
-    ) -> None:
+    def __init__(self, file: Path, clock: SimulatedClock, ids: SeededIds, faults: Faults, capacity: x.Capacity) -> None:
         self.executor = SimulatedExecutor(faults)
         self.calls: list[Call] = []
         self._clock = clock
@@ -133,5 +133,3 @@ def _outcome(future: "Future[Any]") -> Any:
     if isinstance(error, (Crash, DiskFull)):
         return None
     raise error
-
-

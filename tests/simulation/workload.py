@@ -2,9 +2,11 @@
 
 import random
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 Request = tuple[str, dict[str, Any]]
 

@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from batchyard.core.arrays import child_job
-from batchyard.core.invariants import Records
 from batchyard.core.jobs import Attempt, Job, JobKey
 from batchyard.executors.interface import Capacity
 from batchyard.store.database import Database
@@ -26,6 +26,9 @@ from tests.simulation.records import RecordsReader
 from tests.simulation.server import Call, Server
 from tests.simulation.supervisor import Supervisor
 from tests.simulation.workload import Client
+
+if TYPE_CHECKING:
+    from batchyard.core.invariants import Records
 
 CAPACITY = Capacity(vcpus=6, memory_mib=2000)
 _TURNS = 400

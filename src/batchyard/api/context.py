@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from batchyard.core import quotas
 from batchyard.core.ids import Arn, Millis
 from batchyard.engine.clock import Ids
 from batchyard.engine.terms import TermsCache
@@ -17,6 +18,7 @@ class Settings:
     account: str = "123456789012"
     partition: str = "aws"
     array_size_max: int = 10_000
+    submit_job_kib_max: int = quotas.SUBMIT_JOB_KIB
     executor_name: str = "process"
     executor_note: str = ""
     token_key: bytes = bytes(32)

@@ -241,7 +241,13 @@ def fail_dependents(children: Children, indexes: Indexes, at: Millis) -> tuple[C
 
 
 def cancel(children: Children, indexes: Indexes, at: Millis, reason: str) -> tuple[Children, list[Shift]]:
-    """CancelJob: RUNNABLE children FAIL now; PENDING ones are marked and FAIL when their dependencies have finished."""
+    """CancelJob: RUNNABLE children FAIL now; PENDING ones are marked and FAIL when their dependencies have finished.
+
+    Those that are marked already keep the first reason.
+    """
+    marked_before = Indexes.of_spans(
+        (s.first, s.last) for s in children.segments if not s.status.is_terminal and s.is_cancelled
+    )
     failed = Segment(0, 0, S.FAILED, status_reason=reason, stopped_at=at, is_cancelled=True)
     marked = Segment(0, 0, S.PENDING, is_cancelled=True, requested_reason=reason)
-    return _change(children, indexes, _WAITING, {S.RUNNABLE: failed, S.PENDING: marked})
+    return _change(children, indexes - marked_before, _WAITING, {S.RUNNABLE: failed, S.PENDING: marked})

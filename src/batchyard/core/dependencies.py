@@ -12,7 +12,6 @@ A SEQUENTIAL edge points at its own array and is an N_TO_N edge moved by one, wi
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-
 from typing import NamedTuple
 
 from batchyard.core.ids import JobSeq

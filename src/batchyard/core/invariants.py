@@ -6,11 +6,12 @@ how the engine gets there: they say what must hold of the result. They cost as m
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from batchyard.core.arrays import Children
 from batchyard.core.dependencies import SEQUENTIAL, Edge, assess
 from batchyard.core.ids import JobSeq
-from batchyard.core.intervals import NOTHING, Indexes
+from batchyard.core.intervals import NOTHING, Indexes, Span
 from batchyard.core.jobs import Attempt, Job, JobKey, JobStatus
 
 S = JobStatus
@@ -19,7 +20,7 @@ _ACTIVE = (S.STARTING, S.RUNNING)
 _PARENT_STATUSES = (S.SUBMITTED, S.PENDING, S.SUCCEEDED, S.FAILED)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Records:
     """All rows that concern jobs, as they stand together after a commit.
 
@@ -40,6 +41,32 @@ class Records:
         yield from (job for seq, job in self.jobs.items() if seq not in self.sizes)
         yield from self.child_rows.values()
 
+    @cached_property
+    def rows_of(self) -> Mapping[JobSeq, Mapping[int, Job]]:
+        """The rows of each array's children, by index."""
+        found: dict[JobSeq, dict[int, Job]] = {seq: {} for seq in self.sizes}
+        for key, child in self.child_rows.items():
+            assert key.array_index is not None
+            found[key.seq][key.array_index] = child
+        return found
+
+    @cached_property
+    def in_status(self) -> Mapping[JobSeq, Mapping[JobStatus, Indexes]]:
+        """The children of each array that has been looked at, by status, with rows or without."""
+        found: dict[JobSeq, dict[JobStatus, Indexes]] = {}
+        for seq, children in self.children.items():
+            spans: dict[JobStatus, list[Span]] = {status: [] for status in S}
+            for segment in children.segments:
+                spans[segment.status].append((segment.first, segment.last))
+            for index, child in self.rows_of[seq].items():
+                spans[child.status].append((index, index))
+            found[seq] = {status: Indexes.of_spans(made) for status, made in spans.items()}
+        return found
+
+    def children_in(self, seq: JobSeq, status: JobStatus) -> Indexes:
+        """The children in a status, with rows or without; nothing before the array has been looked at."""
+        return self.in_status[seq][status] if seq in self.children else NOTHING
+
     def child_status(self, seq: JobSeq, index: int) -> JobStatus:
         """Where a child stands, with a row or without; SUBMITTED before the array has been looked at."""
         row = self.child_rows.get(JobKey(seq, index))
@@ -47,13 +74,6 @@ class Records:
             return row.status
         segment = self.children[seq].segment_of(index) if seq in self.children else None
         return S.SUBMITTED if segment is None else segment.status
-
-    def children_in(self, seq: JobSeq, status: JobStatus) -> Indexes:
-        """The children in a status, with rows or without."""
-        with_rows = Indexes.of(
-            k.array_index or 0 for k, c in self.child_rows.items() if k.seq == seq and c.status is status
-        )
-        return with_rows | (self.children[seq].waiting(status) if seq in self.children else NOTHING)
 
 
 def broken(records: Records) -> Iterator[str]:
@@ -117,7 +137,7 @@ def children_add_up(records: Records) -> Iterator[str]:
     """Segments and rows together are all children, each once; the counts count them."""
     for seq, children in records.children.items():
         spans = [(segment.first, segment.last) for segment in children.segments]
-        rows = Indexes.of(k.array_index or 0 for k in records.child_rows if k.seq == seq)
+        rows = Indexes.of(records.rows_of[seq])
         waiting = Indexes.of_spans(spans)
         if spans != sorted(spans) or len(waiting) != sum(last - first + 1 for first, last in spans):
             yield f"the segments of {seq} are out of order or overlap: {spans}"
@@ -126,8 +146,8 @@ def children_add_up(records: Records) -> Iterator[str]:
         for before, after in zip(children.segments, children.segments[1:], strict=False):
             if before.last + 1 == after.first and before.is_like(after):
                 yield f"neighbouring segments of {seq} are alike: {before} and {after}"
-        counted = {status: len(records.children_in(seq, status)) for status in S}
-        if {status: number for status, number in counted.items() if number} != dict(children.counts):
+        counted = {status: len(found) for status, found in records.in_status[seq].items() if found}
+        if counted != dict(children.counts):
             yield f"the children of {seq} count {dict(children.counts)} and are {counted}"
 
 
@@ -179,31 +199,17 @@ def nothing_runs_before_its_dependencies(records: Records) -> Iterator[str]:
     """Whatever has become RUNNABLE or more had all its dependencies SUCCEEDED; whatever has not still waits for one."""
     for seq, job in records.jobs.items():
         found = assess(records.edges.get(seq, ()), records.sizes.get(seq, 1))
-        if seq not in records.sizes:
-            may_run = bool(found.ready)
-            yield from _waits_rightly(job, job.status, may_run=may_run, is_doomed=bool(found.doomed))
-        elif seq in records.children:
-            for index in range(records.sizes[seq]):
-                row = records.child_rows.get(JobKey(seq, index))
-                status = records.child_status(seq, index)
-                subject = row or _as_child(job, index)
-                yield from _waits_rightly(
-                    subject, status, may_run=index in found.ready, is_doomed=index in found.doomed
-                )
-
-
-def _as_child(parent: Job, index: int) -> Job:
-    """The parent, named as its child: for sentences about children without rows."""
-    return Job(JobKey(parent.key.seq, index), parent.status, parent.created_at)
-
-
-def _waits_rightly(job: Job, status: JobStatus, *, may_run: bool, is_doomed: bool) -> Iterator[str]:
-    if status is S.PENDING and (may_run or is_doomed):
-        yield f"{job.key} is PENDING and waits for nothing"
-    if status in (S.RUNNABLE, S.STARTING, S.RUNNING, S.SUCCEEDED) and not may_run:
-        yield f"{job.key} is {status} and a dependency has not SUCCEEDED"
-    if is_doomed and job.attempt:
-        yield f"{job.key} has had an attempt and a dependency FAILED"
+        by_status = records.in_status.get(seq) if seq in records.sizes else {job.status: Indexes.span(0, 0)}
+        if by_status is None:
+            continue
+        if idle := by_status.get(S.PENDING, NOTHING) & (found.ready | found.doomed):
+            yield f"{idle} of {seq} are PENDING and wait for nothing"
+        for status in (S.RUNNABLE, S.STARTING, S.RUNNING, S.SUCCEEDED):
+            if early := by_status.get(status, NOTHING) - found.ready:
+                yield f"{early} of {seq} are {status} and a dependency has not SUCCEEDED"
+        for key in (JobKey(seq), *(JobKey(seq, index) for index in found.doomed)):
+            if found.doomed and records.attempts.get(key):
+                yield f"{key} has had an attempt and a dependency FAILED"
 
 
 INVARIANTS: tuple[Callable[[Records], Iterator[str]], ...] = (

@@ -4,8 +4,9 @@ Queues are served by priority, the higher integer first (API Reference, CreateJo
 out; for each job the queue's compute environments in their order, until one has room for it. A job is never split, and
 nothing is ever placed beyond a compute environment's maxvCpus or the machine.
 
-Three rules beyond AWS's words, each to keep one job from hurting another:
+Four rules beyond AWS's words, each to keep one job from hurting another:
 
+* A job that fits only in compute environments that are disabled is passed over.
 * A job that could never fit, were everything idle, does not hold up those behind it. It stays RUNNABLE with a
   MISCONFIGURATION reason (F 3.4) and is looked at again when a compute environment or a queue changes.
 * A job that does not fit *now* holds back what comes after it where it might run, in its queue and in queues of lower
@@ -101,11 +102,11 @@ class Placement:
 @dataclass(slots=True)
 class Plan:
     """placements: in the order to make them. misfits: jobs that can never fit, with the reason. held: jobs that wait
-    for room; nothing behind them was looked at."""
+    for room, each with the compute environments that might give it; nothing behind them was looked at."""
 
     placements: list[Placement] = field(default_factory=list)
     misfits: dict[JobSeq, str] = field(default_factory=dict)
-    held: list[JobSeq] = field(default_factory=list)
+    held: dict[JobSeq, frozenset[str]] = field(default_factory=dict)
 
 
 def never_fits(need: Room, machine: Room, environments: Sequence[Environment]) -> str | None:
@@ -147,7 +148,11 @@ class _Planner:
             if reason is not None:
                 self.result.misfits[candidate.seq] = reason
                 continue
+            if not any(e.accepts for e in environments):
+                return
             open_to = [e for e in environments if e.accepts and e.limit >= candidate.need.vcpus]
+            if not open_to:
+                continue
             left = self._place(candidate, [e for e in open_to if e.name not in self.held_back])
             if left:
                 self._hold(candidate, open_to)
@@ -178,6 +183,7 @@ class _Planner:
                 (self.free_vcpus[environment.name], need.vcpus),
                 (self.free.vcpus, need.vcpus),
                 (self.free.memory_mib, need.memory_mib),
+                (self.free.gpus, need.gpus),
             )
             if wanted > 0
         ]
@@ -192,7 +198,9 @@ class _Planner:
 
     def _hold(self, candidate: Candidate, environments: Sequence[Environment]) -> None:
         """Keep the room that this job waits for from whatever would be served after it."""
-        self.result.held.append(candidate.seq)
-        self.held_back.update(e.name for e in environments)
+        names = frozenset(e.name for e in environments)
+        self.held_back |= names
         if not self.free.fits(candidate.need):
-            self.machine_is_held = bool(environments)
+            self.machine_is_held = True
+            names = frozenset(self.snapshot.environments)
+        self.result.held[candidate.seq] = names

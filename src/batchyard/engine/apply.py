@@ -94,10 +94,8 @@ class Changes:
 
     def current_attempt(self, key: JobKey) -> Attempt | None:
         """The latest attempt of a job or child as it stands in this transaction."""
-        found = self.tx.attempts.current(key)
-        if found is None:
-            return next((a for a in self._begun.values() if a.key == key), None)
-        return self._changed_attempts.get(found.attempt_id, found)
+        found = next((a for a in self._begun.values() if a.key == key), None) or self.tx.attempts.current(key)
+        return None if found is None else self._changed_attempts.get(found.attempt_id, found)
 
     # ------------------------------------------------------------------------------------------ deciding
 
@@ -166,7 +164,7 @@ class Changes:
     def _attempt_if_active(self, job: Job) -> Attempt | None:
         return self.current_attempt(job.key) if job.status in (JobStatus.STARTING, JobStatus.RUNNING) else None
 
-    # ------------------------------------------------------------------------------------------ dependencies and parents
+    # ---------------------------------------------------------------------------------------- dependencies and parents
 
     def first_look(self, row: JobRow) -> None:
         """Take a SUBMITTED job into the machine: PENDING if it waits for another, else RUNNABLE."""
@@ -293,13 +291,13 @@ class Changes:
         self._dirty_children.clear()
         self.tx.jobs.update([_with_placeable(self._rows[seq]) for seq in self._dirty_rows])
         self._dirty_rows.clear()
+        self.tx.attempts.delete(self._returned)  # first: the next attempt may take the place of one taken back
+        self._returned.clear()
         begun = [self._changed_attempts.pop(a.attempt_id, a) for a in self._begun.values()]
         self._begun.clear()
         self.tx.attempts.insert(begun)
         self.tx.attempts.update(self._changed_attempts.values())
         self._changed_attempts.clear()
-        self.tx.attempts.delete(self._returned)
-        self._returned.clear()
         self.tx.history.append(self._history)
         self._history.clear()
 

@@ -37,7 +37,7 @@ from batchyard.engine.terms import TermsCache
 from batchyard.engine.tick import Outcome, Surroundings, tick
 from batchyard.executors import interface as x
 from batchyard.store.database import Database
-from batchyard.store.transaction import Transaction
+from batchyard.store.transaction import Transaction, TransactionLost
 
 log = logging.getLogger(__name__)
 
@@ -105,6 +105,7 @@ class Engine:
         self._held = _Held()
         self._position = x.Position()
         self._active: dict[AttemptId, Attempt] = {}
+        self._outranked: tuple[AttemptId, ...] = ()
         self._yard_is_stale = False
         self._around = Surroundings(
             machine=Room(capacity.vcpus, capacity.memory_mib, capacity.gpus),
@@ -129,6 +130,7 @@ class Engine:
             journal, _, record = (tx.engine_state.get(_POSITION) or " 0").rpartition(" ")
             self._position = x.Position(journal, int(record))
             self._around.yard = Yard.read(tx)
+            tx.jobs.reconsider_misfits()  # the machine may have grown
         self._configure()
         self._executor.start(self._position, self._receive)
 
@@ -186,7 +188,9 @@ class Engine:
             if gather and not self._calls and not self._is_stopping:
                 self._bell.wait_for(lambda: bool(self._calls) or self._is_stopping, gather)
             self._bell.wait_for(lambda: bool(self._calls or self._messages or self._is_stopping), timeout)
-            calls, messages = list(self._calls), list(self._messages)
+            # A caller that has gone away meanwhile is not served; one that goes away from now on is not noticed.
+            calls = [call for call in self._calls if call.answer.set_running_or_notify_cancel()]
+            messages = list(self._messages)
             self._calls.clear()
             self._messages.clear()
             return calls, messages, self._is_stopping
@@ -197,25 +201,36 @@ class Engine:
         return self._turn(calls, messages)[0]
 
     def _turn(self, calls: list[_Call], messages: list[x.Message]) -> tuple[float | None, float]:
-        try:
-            return self._step(calls, messages)
-        except Exception:
-            log.exception("a tick failed; what it was given is kept and tried again")
-            with self._bell:
-                self._messages.extendleft(reversed(messages))
-            return RETRY_SECONDS, RETRY_SECONDS
-
-    def _step(self, calls: list[_Call], messages: list[x.Message]) -> tuple[float | None, float]:
+        """One turn: the seconds until something is due, and how long reports may gather before."""
         reports, position = self._read(messages)
         try:
             outcome = self._transact(calls, reports, position)
         except BaseException as error:
-            self._around.terms.clear()
-            self._yard_is_stale = True
-            for call in calls:
-                call.answer.set_exception(error)
-            raise
-        self._active = outcome.active
+            self._undo(calls, messages, error)
+            if not isinstance(error, Exception):
+                raise
+            log.exception("a tick failed; what it was given is kept and tried again")
+            return RETRY_SECONDS, RETRY_SECONDS
+        try:
+            self._conclude(calls, reports, position, outcome)
+        except Exception:
+            log.exception("the orders of a tick failed; they are derived anew")
+            return RETRY_SECONDS, RETRY_SECONDS
+        gather = BATCHING_SECONDS if self._waiting_ahead() else 0.0
+        return (0.0 if outcome.has_more else self._seconds_until_due()), gather
+
+    def _undo(self, calls: list[_Call], messages: list[x.Message], error: BaseException) -> None:
+        """Nothing of this turn has happened: its callers are told, its messages wait for the next."""
+        self._around.terms.clear()
+        self._yard_is_stale = True
+        with self._bell:
+            self._messages.extendleft(reversed(messages))
+        for call in calls:
+            call.answer.set_exception(error)
+
+    def _conclude(self, calls: list[_Call], reports: list[x.Report], position: x.Position, outcome: Outcome) -> None:
+        """What follows from a commit: answers, orders, the acknowledgement."""
+        self._active, self._outranked = outcome.active, outcome.outranked
         for call in calls:
             if call.error is not None:
                 call.answer.set_exception(call.error)
@@ -224,12 +239,10 @@ class Engine:
         for report in reports:
             if not isinstance(report, x.AttemptStarted):
                 self._held.forget(report.attempt_id)
+        is_new, self._position = position != self._position, position
         self._order()
-        if position != self._position:
-            self._position = position
+        if is_new:
             self._executor.acknowledge(position)
-        gather = BATCHING_SECONDS if self._waiting_ahead() else 0.0
-        return (0.0 if outcome.has_more else self._seconds_until_due()), gather
 
     def _read(self, messages: list[x.Message]) -> tuple[list[x.Report], x.Position]:
         """Split messages into reports to take in and what they say of the connection."""
@@ -269,6 +282,8 @@ class Engine:
         try:
             with tx.savepoint():
                 call.result = call.request(tx)
+        except TransactionLost:
+            raise
         except Exception as error:
             call.error = error
 
@@ -310,29 +325,28 @@ class Engine:
     def _is_overdrawn(self) -> bool:
         """Whether more has been placed than fits at once."""
         vcpus: dict[str, float] = {}
-        memory_mib = 0
+        free = self._around.machine
         for attempt in self._active.values():
             vcpus[attempt.compute_environment] = vcpus.get(attempt.compute_environment, 0.0) + attempt.vcpus
-            memory_mib += attempt.memory_mib
-        if sum(vcpus.values()) > self._capacity.vcpus or memory_mib > self._capacity.memory_mib:
+            free = free.less(Room(attempt.vcpus, attempt.memory_mib, attempt.gpus))
+        if free.vcpus < 0 or free.memory_mib < 0 or free.gpus < 0:
             return True
         environments = self._around.yard.environments
         limits = {name: e.max_vcpus for name, e in environments.items() if e.max_vcpus is not None}
         return any(used > limits.get(name, used) for name, used in vcpus.items())
 
     def _take_back(self) -> list[x.Order]:
+        """Ask back what was placed ahead by a wrong guess, and what stands in the way of something more important."""
         before = self._clock.now() - TAKE_BACK_AFTER_MS
-        stale = [
-            attempt
-            for attempt in self._waiting_ahead()
-            if attempt.placed_at <= before and attempt.attempt_id not in self._held.asked_back
-        ]
+        stale = [attempt for attempt in self._waiting_ahead() if attempt.placed_at <= before]
         for seq in {attempt.key.seq for attempt in stale}:
             terms = self._around.terms.peek(seq)
             if terms is not None:
                 self._around.pace.forget(terms.definition_id)
-        self._held.asked_back.update(attempt.attempt_id for attempt in stale)
-        return [x.TakeBack(attempt.attempt_id) for attempt in stale]
+        wanted = dict.fromkeys([*(attempt.attempt_id for attempt in stale), *self._outranked])
+        asked = [attempt_id for attempt_id in wanted if attempt_id not in self._held.asked_back]
+        self._held.asked_back.update(asked)
+        return [x.TakeBack(attempt_id) for attempt_id in asked]
 
     def _seconds_until_due(self) -> float | None:
         due: list[int] = [a.due_at for a in self._active.values() if a.due_at is not None and a.stop_wanted is None]

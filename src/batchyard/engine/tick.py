@@ -7,12 +7,12 @@ What must be launched and stopped is derived from the rows afterwards (core.reco
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from batchyard.core import events as e
 from batchyard.core import placement, resources
-from batchyard.core.ids import AttemptId, Millis
+from batchyard.core.ids import AttemptId, JobSeq, Millis
 from batchyard.core.jobs import Attempt, JobKey, JobStatus
 from batchyard.core.lifecycle import InvalidTransition
 from batchyard.core.placement import Placement, Room
@@ -45,10 +45,12 @@ class Surroundings:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """active: attempts that hold capacity now. has_more: work is left over that should not wait for a bell."""
+    """active: attempts that hold capacity now. has_more: work is left over that should not wait for a bell. outranked:
+    attempts that have not started and hold room that a job of a queue of higher priority waits for."""
 
     active: dict[AttemptId, Attempt]
     has_more: bool
+    outranked: tuple[AttemptId, ...]
 
 
 def tick(tx: Transaction, now: Millis, reports: Sequence[Report], around: Surroundings) -> Outcome:
@@ -61,10 +63,10 @@ def tick(tx: Transaction, now: Millis, reports: Sequence[Report], around: Surrou
     has_more |= _empty_deleted_queues(changes, around)
     changes.settle()
     changes.save()
-    _place(changes, active, around)
+    outranked = _place(changes, active, around)
     changes.settle()
     changes.save()
-    return Outcome(active, has_more)
+    return Outcome(active, has_more, outranked)
 
 
 def _apply_due(changes: Changes, active: dict[AttemptId, Attempt]) -> None:
@@ -104,7 +106,7 @@ def _empty_deleted_queues(changes: Changes, around: Surroundings) -> bool:
     return has_more
 
 
-def _place(changes: Changes, active: dict[AttemptId, Attempt], around: Surroundings) -> None:
+def _place(changes: Changes, active: dict[AttemptId, Attempt], around: Surroundings) -> tuple[AttemptId, ...]:
     view = snapshot(changes, around.yard, around.machine, active.values(), around.pace)
     made = placement.plan(view)
     for seq, reason in made.misfits.items():
@@ -112,6 +114,25 @@ def _place(changes: Changes, active: dict[AttemptId, Attempt], around: Surroundi
     for one in made.placements:
         for attempt in _begin(changes, one, around):
             active[attempt.attempt_id] = attempt
+    return _outranked(changes, active, made.held, around) if made.held else ()
+
+
+def _outranked(
+    changes: Changes, active: dict[AttemptId, Attempt], held: Mapping[JobSeq, frozenset[str]], around: Surroundings
+) -> tuple[AttemptId, ...]:
+    """Attempts that have not started, where a more important job waits for room."""
+
+    def priority(seq: JobSeq) -> int:
+        queue = around.yard.queues.get(changes.row(seq).queue_id)
+        return 0 if queue is None else queue.priority
+
+    claims: dict[str, int] = {}
+    for seq, environments in held.items():
+        for name in environments:
+            claims[name] = max(priority(seq), claims.get(name, priority(seq)))
+    waiting = (a for a in active.values() if a.started_at is None and a.stop_wanted is None)
+    claimed = ((a, claims.get(a.compute_environment)) for a in waiting)
+    return tuple(a.attempt_id for a, claim in claimed if claim is not None and priority(a.key.seq) < claim)
 
 
 def _begin(changes: Changes, placed: Placement, around: Surroundings) -> list[Attempt]:

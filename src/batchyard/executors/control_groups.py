@@ -93,12 +93,12 @@ class ControlGroups(Protocol):
 
 
 class NoControlGroups:
-    """Nothing is limited, for the reason given."""
+    """No groups, for the reason given; a process is limited by itself where its kernel knows how."""
 
     def __init__(self, reason: str) -> None:
         remedy = f"no control groups, since {reason}; run as root or in a delegated control group"
         self.unenforced = {
-            "memory": f"memory limits are not enforced: {remedy}",
+            "memory": f"memory is limited for each process of a job, not for the job: {remedy}",
             "vcpus": f"vCPU shares are not enforced: {remedy}",
         }
 

@@ -50,6 +50,7 @@ class Yard:
         settings = Settings(
             account=configuration.account,
             array_size_max=configuration.array_size_max,
+            submit_job_kib_max=configuration.submit_job_kib_max,
             executor_name=executor.name,
             executor_note=PROCESS_NOTE,
             token_key=self._folder.token_key(),

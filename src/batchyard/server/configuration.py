@@ -38,6 +38,7 @@ class Configuration:
     max_memory: int | None = None
     account: str = "123456789012"
     array_size_max: int = 10_000
+    submit_job_kib_max: int = 30
     log_cap_bytes: int | None = None
     stop_grace_seconds: float = 30.0
     synchronous: str = "FULL"
@@ -96,4 +97,6 @@ def _checked(configuration: Configuration) -> Configuration:
             raise ConfigurationProblem(f"{name} must be more than 0.")
     if not 2 <= configuration.array_size_max <= 1_000_000:
         raise ConfigurationProblem("array_size_max must be between 2 and 1000000.")
+    if not 1 <= configuration.submit_job_kib_max <= 1024:
+        raise ConfigurationProblem("submit_job_kib_max must be between 1 and 1024.")
     return configuration

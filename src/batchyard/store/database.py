@@ -5,6 +5,7 @@ One writer, many readers: `Database.write()` is used by the engine's thread alon
 the last committed state; `synchronous=FULL` makes a commit mean *on disk* (design, promise 1).
 """
 
+import logging
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +17,8 @@ from sqlalchemy.pool import NullPool, QueuePool
 
 from batchyard.store.statements import Statements
 from batchyard.store.transaction import Transaction
+
+log = logging.getLogger(__name__)
 
 HEAD = "0001"
 """The newest migration; a test holds it against migrations/versions."""
@@ -95,8 +98,18 @@ class Database:
                 yield Transaction(statements)
                 statements.run("COMMIT")
             except BaseException:
-                statements.run("ROLLBACK")
+                self._undo(statements)
                 raise
+
+    def _undo(self, statements: Statements) -> None:
+        """Roll back; where that cannot be done (SQLite may have done so itself) the next writer is a new connection."""
+        try:
+            statements.run("ROLLBACK")
+        except Exception:
+            log.warning("the transaction could not be rolled back; its connection is closed", exc_info=True)
+            if self._writer is not None:
+                self._writer.close()
+                self._writer = None
 
     @contextmanager
     def read(self) -> Iterator[Transaction]:

@@ -237,9 +237,10 @@ class Jobs:
             last = queue_id
 
     def reconsider_misfits(self) -> None:
-        """Let jobs that could never fit be looked at again, since a compute environment or queue has changed."""
+        """Let jobs that could never fit be looked at again, since a compute environment, a queue or the machine has
+        changed. They lose their reason, or it would shut them out again at the next change of their row."""
         self._run(
-            "UPDATE jobs SET placeable = 1 WHERE placeable = 0 AND status IN ('RUNNABLE', 'PENDING') AND"
+            "UPDATE jobs SET placeable = 1, status_reason = NULL WHERE status IN ('RUNNABLE', 'PENDING') AND"
             " status_reason LIKE 'MISCONFIGURATION:%'"
         )
 

@@ -62,6 +62,7 @@ job_queues = Table(
     Column("scheduling_policy", String),
     Column("created_at", Integer, nullable=False),
     Column("document", Text, nullable=False),
+    sqlite_autoincrement=True,  # or the jobs of a deleted queue would be those of the next one
 )
 
 job_definitions = Table(
@@ -127,6 +128,8 @@ jobs = Table(
     Index("ix_jobs_queue_status", "queue_id", "status", "seq"),
     # The heads of the queues: placement reads a few rows here, however many wait.
     Index("ix_jobs_placeable", "queue_id", "seq", sqlite_where=text("placeable = 1")),
+    # What could never fit, and is looked at again when a compute environment or a queue changes.
+    Index("ix_jobs_misfit", "seq", sqlite_where=text("status_reason LIKE 'MISCONFIGURATION:%'")),
     # What the loop has yet to look at for the first time.
     Index("ix_jobs_submitted", "seq", sqlite_where=text("status = 'SUBMITTED'")),
 )

@@ -24,6 +24,11 @@ from batchyard.store.statements import Statements
 from batchyard.store.tags import Tags
 
 
+class TransactionLost(Exception):
+    """The database has undone the whole transaction by itself, as SQLite does when the disk is full; nothing that was
+    done in it has happened, and nothing more may be done in it."""
+
+
 class Transaction:
     """Doors to the rows, on one connection."""
 
@@ -97,12 +102,18 @@ class Transaction:
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:
-        """What happens inside is undone if the block raises, without touching what came before it."""
+        """What happens inside is undone if the block raises, without touching what came before it.
+
+        Raises TransactionLost where that is no longer possible.
+        """
         self.statements.run("SAVEPOINT one_request")
         try:
             yield
-        except BaseException:
-            self.statements.run("ROLLBACK TO one_request")
+        except BaseException as error:
+            try:
+                self.statements.run("ROLLBACK TO one_request")
+            except Exception:
+                raise TransactionLost from error
             self.statements.run("RELEASE one_request")
             raise
         self.statements.run("RELEASE one_request")

@@ -24,7 +24,7 @@ from batchyard.executors.interface import AttemptExited, AttemptLost, AttemptRet
 from batchyard.logs.writer import AttemptLogWriter
 from batchyard.supervisor import processes
 from batchyard.supervisor.journal import End
-from batchyard.supervisor.launching import CannotStart, Identity, Starter, identity, job_environment
+from batchyard.supervisor.launching import CannotStart, Identity, Starter, identity, job_environment, limit_data
 from batchyard.supervisor.slots import Holding, Slots
 
 OUT_OF_MEMORY = "OutOfMemoryError: Container killed due to memory usage"
@@ -189,6 +189,8 @@ class Attempts:
                 raise CannotStart(f"the machine has no room for it: {failure}") from failure
             process_id = self._starter.start(launch, who, environment, folder, into, group)
             undo.pop_all()
+        if group is None:
+            limit_data(process_id, launch.memory_mib + (launch.max_swap_mib or 0))
         os.close(into)
         log = AttemptLogWriter(self._data / "logs", launch.attempt_id, self.log_cap_bytes)
         attempt = Attempt(launch, holding, folder, log, output, group, process_id, now_millis())

@@ -5,6 +5,7 @@ command runs and costs a third less than a fork. An attempt that names a user or
 its control group itself, is forked, since those steps are taken in the child.
 """
 
+import contextlib
 import functools
 import grp
 import os
@@ -107,6 +108,17 @@ def job_environment(launch: Launch, home: str, gpus: tuple[int, ...], hide_gpus:
         environment["NVIDIA_VISIBLE_DEVICES"] = environment["CUDA_VISIBLE_DEVICES"] = numbers
     environment[ATTEMPT_VARIABLE] = launch.attempt_id
     return environment
+
+
+def limit_data(process_id: int, mib: int) -> None:
+    """Where there are no control groups: each process of the attempt may hold so much private writable memory.
+
+    More is refused to it (ENOMEM) rather than answered by a kill. Address space is not limited, since many programs
+    reserve far more than they use.
+    """
+    size = max(1, mib) << 20
+    with contextlib.suppress(OSError, ValueError):  # It may be gone already, or its hard limit lower.
+        resource.prlimit(process_id, resource.RLIMIT_DATA, (size, size))
 
 
 def find_command(name: str, environment: Mapping[str, str], folder: Path) -> str:

@@ -1,11 +1,14 @@
 """What has ended never changes again: not a job, not a child, not an attempt."""
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-from batchyard.core.ids import JobSeq
 from batchyard.core.intervals import NOTHING, Indexes
 from batchyard.core.jobs import Attempt, Job, JobKey, JobStatus
 from tests.simulation.world import World
+
+if TYPE_CHECKING:
+    from batchyard.core.ids import JobSeq
 
 
 class Endings:

@@ -20,6 +20,7 @@ from batchyard.core.placement import Room
 from batchyard.core.resources import JobQueue
 from batchyard.core.submission import ResolvedJob, check_platform, resolve
 from batchyard.core.tags import new_tags
+from batchyard.store.documents import dump
 from batchyard.store.jobs import JobRow
 
 Request = Mapping[str, Any]
@@ -29,6 +30,8 @@ def submit_job(context: Context, request: Request) -> dict[str, Any]:
     """SubmitJob. Answers jobArn, jobName and jobId; raises Refusal with nothing recorded."""
     if not names.is_job_name(request["jobName"]):
         raise refusals.job_name_invalid()
+    if len(dump(request)) > context.settings.submit_job_kib_max * 1024:
+        raise refusals.payload_too_large(context.settings.submit_job_kib_max)
     size = _array_size(context, request)
     wanted = _depends_on(request, size)
     tags = new_tags(request.get("tags"))

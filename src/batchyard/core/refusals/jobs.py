@@ -25,11 +25,6 @@ def sequential_needs_array() -> Refusal:
     return static("SEQUENTIAL dependency can only be used with array jobs.")
 
 
-def sequential_takes_no_job_id() -> Refusal:
-    """A SEQUENTIAL dependency that names a job; what that would mean is documented nowhere. [chosen]"""
-    return static("SEQUENTIAL dependency must not specify a jobId.")
-
-
 def n_to_n_needs_array() -> Refusal:
     """An N_TO_N dependency on a job without arrayProperties. [chosen]"""
     return static("N_TO_N dependency can only be used with array jobs.")

@@ -1,0 +1,1 @@
+"""The loop, turned by hand: the test moves the clock and says what the executor reports."""
