@@ -54,7 +54,7 @@ class Terminal:
     url: str
 
     def __call__(self, *arguments: str, **variables: str) -> Outcome:
-        """Run `batchyard ARGUMENTS` in this process, which is quicker than in one of its own; it may end as it likes."""
+        """Run `batchyard ARGUMENTS` in this process, which is quicker than in one of its own."""
         output, errors = io.StringIO(), io.StringIO()
         surroundings = environment(**{"AWS_ENDPOINT_URL_BATCH": self.url, **variables})
         with (

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.cli.terminal import COMMAND, Terminal, environment
@@ -63,6 +64,8 @@ def test_stop_ends_the_server_too(tmp_path: Path) -> None:
         assert (server.data / "server.pid").read_text() == f"{server.process_id}\n"
         stopped = NOBODY("stop", "--data", str(server.data))
         assert stopped.output == "server: stopped\nsupervisor: stopped\n"
+        ended = psutil.Process(server.process_id)
+        wait_for(lambda: ended.status() == psutil.STATUS_ZOMBIE, "the server's process has ended")
         assert (
             NOBODY("stop", "--data", str(server.data)).output
             == "server: was not running\nsupervisor: was not running\n"
