@@ -135,13 +135,13 @@ def submit_all(batch: Any, work: Path) -> list[Step]:
     )
     shuffle = submit(
         "shuffle",
-        f"array of {SHARDS}, each child after its map (N_TO_N)",
+        f"array of {SHARDS}, N_TO_N with map",
         arrayProperties={"size": SHARDS},
         dependsOn=[{"jobId": map_.job_id, "type": "N_TO_N"}],
     )
     merge = submit(
         "merge",
-        f"array of {len(word_count.BUCKETS)}, one child after another (SEQUENTIAL)",
+        f"array of {len(word_count.BUCKETS)}, SEQUENTIAL",
         arrayProperties={"size": len(word_count.BUCKETS)},
         dependsOn=[{"jobId": shuffle.job_id}, {"type": "SEQUENTIAL"}],
     )

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.cli.terminal import Terminal
-from tests.clients.server_process import ServerProcess
+from tests.clients.server_process import ServerProcess, wait_for
 
 CAPACITY = ("--executor", "process", "--max-vcpus", "4", "--max-memory", "16384")
 
@@ -20,6 +20,14 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
 
 
 @pytest.fixture
-def batchyard(server: ServerProcess) -> Terminal:
-    """Runs commands against that server."""
-    return Terminal(server.url)
+def batchyard(server: ServerProcess) -> Iterator[Terminal]:
+    """Runs commands against that server; no job is left to the next test."""
+    terminal = Terminal(server.url)
+    yield terminal
+    if left := _live(terminal):
+        terminal("terminate", *left)
+        wait_for(lambda: not _live(terminal), "every job has ended")
+
+
+def _live(terminal: Terminal) -> list[str]:
+    return [job["jobId"] for job in terminal("ls", "-o", "json").json["jobSummaryList"]]

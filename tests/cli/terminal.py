@@ -1,5 +1,7 @@
-"""The command line as a person uses it: a process of its own for each command."""
+"""The command line as a person uses it."""
 
+import contextlib
+import io
 import json
 import os
 import subprocess
@@ -7,6 +9,11 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
+
+import pytest
+
+from batchyard.cli.main import main
 
 SOURCES = Path(__file__).parents[2] / "src"
 COMMAND = (sys.executable, "-m", "batchyard")
@@ -47,18 +54,28 @@ class Terminal:
     url: str
 
     def __call__(self, *arguments: str, **variables: str) -> Outcome:
-        """Run `batchyard ARGUMENTS`, however it ends."""
-        ended = subprocess.run(
-            [*COMMAND, *arguments],
-            capture_output=True,
-            text=True,
-            env=environment(**{"AWS_ENDPOINT_URL_BATCH": self.url, **variables}),
-            timeout=SECONDS_MAX,
-        )
-        return Outcome(ended.returncode, ended.stdout, ended.stderr)
+        """Run `batchyard ARGUMENTS` in this process, which is quicker than in one of its own."""
+        output, errors = io.StringIO(), io.StringIO()
+        surroundings = environment(**{"AWS_ENDPOINT_URL_BATCH": self.url, **variables})
+        with (
+            patch.dict(os.environ, surroundings, clear=True),
+            patch.object(sys, "argv", ["batchyard", *arguments]),
+            contextlib.redirect_stdout(output),
+            contextlib.redirect_stderr(errors),
+            pytest.raises(SystemExit) as ended,
+        ):
+            main()
+        code = ended.value.code
+        return Outcome(code if isinstance(code, int) else 0, output.getvalue(), errors.getvalue())
+
+    def outside(self, *arguments: str) -> Outcome:
+        """Run `batchyard ARGUMENTS` in a process of its own."""
+        with self.start(*arguments) as started:
+            output, errors = started.communicate(timeout=SECONDS_MAX)
+        return Outcome(started.returncode, output, errors)
 
     def start(self, *arguments: str) -> "subprocess.Popen[str]":
-        """Start `batchyard ARGUMENTS` and return at once; whoever calls ends it."""
+        """Start `batchyard ARGUMENTS` in a process of its own and return at once; whoever calls ends it."""
         return subprocess.Popen(
             [*COMMAND, *arguments],
             stdout=subprocess.PIPE,

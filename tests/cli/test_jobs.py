@@ -117,7 +117,6 @@ def test_ls_lists_live_jobs_and_finished_ones_on_demand(batchyard: Terminal) -> 
     assert done not in batchyard("ls", "--status", "FAILED").output
     summaries = batchyard("ls", "-o", "json").json["jobSummaryList"]
     assert [job["status"] in ("SUCCEEDED", "FAILED") for job in summaries] == [False] * len(summaries)
-    batchyard("terminate", live)
 
 
 def test_ls_of_an_array_lists_its_children_in_order(batchyard: Terminal) -> None:
@@ -156,8 +155,8 @@ def test_what_names_no_job_is_refused(batchyard: Terminal, reference: str) -> No
 
 
 def test_cancel_leaves_running_jobs_alone_and_terminate_ends_them(batchyard: Terminal) -> None:
-    running = batchyard("submit", "--", "sleep", "600").job_id
-    waiting = batchyard("submit", "--depends-on", running, "--", "true").job_id
+    running = batchyard("submit", "--vcpus", "4", "--", "sleep", "600").job_id
+    waiting = batchyard("submit", "--vcpus", "4", "--", "true").job_id
     wait_for(lambda: status(batchyard, running) == "RUNNING", "the job runs")
     assert batchyard("cancel", running, waiting, "--reason", "not today").exit_code == 0
     assert status(batchyard, running) == "RUNNING"
@@ -245,7 +244,6 @@ def test_ctrl_c_leaves_the_job_alone(batchyard: Terminal) -> None:
         watching.kill()
         watching.communicate()
     assert status(batchyard, job_id) in ("STARTING", "RUNNING", "RUNNABLE")
-    batchyard("terminate", job_id)
 
 
 def test_global_options_come_before_the_command_too(server: ServerProcess) -> None:

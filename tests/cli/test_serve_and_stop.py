@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.cli.terminal import COMMAND, Terminal, environment
@@ -63,6 +64,8 @@ def test_stop_ends_the_server_too(tmp_path: Path) -> None:
         assert (server.data / "server.pid").read_text() == f"{server.process_id}\n"
         stopped = NOBODY("stop", "--data", str(server.data))
         assert stopped.output == "server: stopped\nsupervisor: stopped\n"
+        ended = psutil.Process(server.process_id)
+        wait_for(lambda: ended.status() == psutil.STATUS_ZOMBIE, "the server's process has ended")
         assert (
             NOBODY("stop", "--data", str(server.data)).output
             == "server: was not running\nsupervisor: was not running\n"
@@ -73,14 +76,14 @@ def test_stop_ends_the_server_too(tmp_path: Path) -> None:
 
 @pytest.mark.process
 def test_serve_says_what_is_in_its_way(tmp_path: Path, server: ServerProcess) -> None:
-    second = NOBODY("serve", "--data", str(server.data), "--port", "0")
+    second = NOBODY.outside("serve", "--data", str(server.data), "--port", "0")
     assert (second.exit_code, second.output) == (2, "")
     assert "Another batchyard serves the data folder" in second.errors
-    taken = NOBODY("serve", "--data", str(tmp_path / "data"), "--port", str(server.port))
+    taken = NOBODY.outside("serve", "--data", str(tmp_path / "data"), "--port", str(server.port))
     assert (taken.exit_code, taken.output) == (2, "")
     assert f"Port {server.port} of 127.0.0.1 is taken" in taken.errors
     NOBODY("stop", "--data", str(tmp_path / "data"))
-    open_to_all = NOBODY("serve", "--data", str(tmp_path / "other"), "--host", "0.0.0.0")
+    open_to_all = NOBODY.outside("serve", "--data", str(tmp_path / "other"), "--host", "0.0.0.0")
     assert open_to_all.exit_code == 2
     assert "Refusing to listen on 0.0.0.0" in open_to_all.errors
 

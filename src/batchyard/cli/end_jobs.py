@@ -17,7 +17,7 @@ def cancel(
 ) -> None:
     """Cancel jobs that have not started.
 
-    Those that are STARTING or RUNNING are left alone: see terminate.
+    Those that are STARTING or RUNNING are left alone: see terminate. PENDING ones end when their dependencies have.
     """
     _end("cancel_job", jobs, reason, queue, endpoint_url, output)
 

@@ -3,7 +3,6 @@
 import os
 import shutil
 import socket
-import sqlite3
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from batchyard.executors.control_groups import control_groups
 from batchyard.executors.machine import machine_capacity
 from batchyard.executors.supervisor_protocol import connect
 from batchyard.server.data_folder import serving_process
+from batchyard.store.database import sqlite_version
 
 OLDEST_PYTHON = (3, 11)
 OLDEST_SQLITE = (3, 35, 0)
@@ -71,9 +71,10 @@ def _python() -> Finding:
 
 
 def _sqlite() -> Finding:
-    if sqlite3.sqlite_version_info < OLDEST_SQLITE:
-        return Finding("sqlite", Level.FAIL, sqlite3.sqlite_version, "Use a Python built with SQLite 3.35 or newer.")
-    return Finding("sqlite", Level.OK, sqlite3.sqlite_version)
+    version = ".".join(map(str, sqlite_version()))
+    if sqlite_version() < OLDEST_SQLITE:
+        return Finding("sqlite", Level.FAIL, version, "Use a Python built with SQLite 3.35 or newer.")
+    return Finding("sqlite", Level.OK, version)
 
 
 def _capacity() -> Iterator[Finding]:

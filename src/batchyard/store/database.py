@@ -6,6 +6,7 @@ the last committed state; `synchronous=FULL` makes a commit mean *on disk* (desi
 """
 
 import logging
+import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -133,3 +134,8 @@ class Database:
                 self._writer = None
         self._writer_engine.dispose()
         self._reader_engine.dispose()
+
+
+def sqlite_version() -> tuple[int, ...]:
+    """The version of the SQLite library that this Python speaks to."""
+    return sqlite3.sqlite_version_info
