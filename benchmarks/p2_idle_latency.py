@@ -13,8 +13,8 @@ PAUSE_SECONDS = 0.02
 
 
 def measure(*, quick: bool) -> Result:
-    """200 samples, 100 when quick, and as many of a bare spawn of /bin/true in turn with them."""
-    samples = 100 if quick else 200
+    """200 samples, 60 when quick, and as many of a bare spawn of /bin/true in turn with them."""
+    samples = 60 if quick else 200
     latencies, answers, bare = [], [], []
     with Yard() as yard:
         _sample(yard)  # starts the supervisor
