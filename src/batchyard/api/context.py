@@ -46,9 +46,5 @@ class Context:
         """The ARN of a resource in the caller's region, from its tail (`job-queue/default`)."""
         return Arn(f"arn:{self.settings.partition}:{service}:{self.region}:{self.settings.account}:{tail}")
 
-    def ecs_arn(self, tail: str) -> Arn:
-        """The ARN of what would be a task or container instance of ECS."""
-        return self.arn(tail, service="ecs")
-
 
 Answer = Mapping[str, object]

@@ -4,7 +4,6 @@ A compute environment is VALID as soon as it is made and changed: there is no in
 """
 
 import uuid
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -126,9 +125,10 @@ def _detail(context: Context, environment: ComputeEnvironment) -> dict[str, Any]
         "tags": context.tx.tags.get(f"{_KIND}/{environment.name}"),
     }
     if document["containerOrchestrationType"] == "ECS":
-        detail["ecsClusterArn"] = _cluster_arn(context, environment.name, document)
+        detail["ecsClusterArn"] = context.arn(f"cluster/{cluster_name(environment.name, environment)}", service="ecs")
     return detail
 
 
-def _cluster_arn(context: Context, name: str, document: Mapping[str, Any]) -> str:
-    return context.arn(f"cluster/AWSBatch-{name}-{document['uuid']}", service="ecs")
+def cluster_name(name: str, environment: ComputeEnvironment | None) -> str:
+    """What ECS would call the cluster of a compute environment (F 2.3); without its UUID once it has been deleted."""
+    return f"AWSBatch-{name}" if environment is None else f"AWSBatch-{name}-{environment.document['uuid']}"

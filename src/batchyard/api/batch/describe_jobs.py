@@ -7,7 +7,7 @@ parent costs.
 from collections.abc import Mapping
 from typing import Any
 
-from batchyard.api.batch.job_details import job_detail
+from batchyard.api.batch.job_details import Clusters, job_detail
 from batchyard.api.batch.job_references import JobReference, key_in, parse_job_id
 from batchyard.api.context import Context
 from batchyard.core import arrays, quotas, refusals
@@ -21,10 +21,14 @@ def describe_jobs(context: Context, request: Mapping[str, Any]) -> dict[str, Any
         raise refusals.too_many_jobs()
     references = list(dict.fromkeys(parse_job_id(text) for text in request["jobs"]))
     rows = context.tx.jobs.find_many(sorted({reference.job_id for reference in references}))
-    return {"jobs": [found for found in (_describe(context, rows, r) for r in references) if found is not None]}
+    clusters = Clusters(context)
+    described = (_describe(context, clusters, rows, reference) for reference in references)
+    return {"jobs": [found for found in described if found is not None]}
 
 
-def _describe(context: Context, rows: Mapping[str, JobRow], reference: JobReference) -> dict[str, Any] | None:
+def _describe(
+    context: Context, clusters: Clusters, rows: Mapping[str, JobRow], reference: JobReference
+) -> dict[str, Any] | None:
     row = rows.get(reference.job_id)
     key = key_in(row, reference)
     if row is None or key is None:
@@ -33,7 +37,7 @@ def _describe(context: Context, rows: Mapping[str, JobRow], reference: JobRefere
     is_child = key.array_index is not None
     attempts = context.tx.attempts.of_job(key) if row.array_size is None or is_child else []
     tags: Mapping[str, str] = {} if is_child else context.tx.tags.get(f"job/{row.job_id}")
-    return job_detail(context, row, job, context.tx.jobs.terms(row.seq), attempts, tags)
+    return job_detail(context, clusters, row, job, context.tx.jobs.terms(row.seq), attempts, tags)
 
 
 def job_of(context: Context, row: JobRow, key: JobKey) -> Job:

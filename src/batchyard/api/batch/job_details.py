@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from batchyard.api.batch.compute_environments import cluster_name
 from batchyard.api.context import Context
 from batchyard.core.arrays import Children
 from batchyard.core.jobs import Attempt, Job, JobStatus, Terms
@@ -19,8 +20,25 @@ _ALWAYS_LISTS = (
 )
 
 
+class Clusters:
+    """The names of the ECS clusters that compute environments stand for, each looked up once per call."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._names: dict[str, str] = {}
+
+    def arn(self, kind: str, compute_environment: str, tail: str) -> str:
+        """The ARN of a task or container instance (`kind`) in the cluster of a compute environment."""
+        name = self._names.get(compute_environment)
+        if name is None:
+            found = self._context.tx.compute_environments.get(compute_environment)
+            name = self._names[compute_environment] = cluster_name(compute_environment, found)
+        return self._context.arn(f"{kind}/{name}/{tail}", service="ecs")
+
+
 def job_detail(
     context: Context,
+    clusters: Clusters,
     row: JobRow,
     job: Job,
     terms: Terms,
@@ -38,7 +56,7 @@ def job_detail(
         "jobId": job_id,
         "jobQueue": context.arn(f"job-queue/{terms.queue}"),
         "status": job.status.value,
-        "attempts": [_attempt_detail(context, a) for a in attempts if a.stopped_at is not None],
+        "attempts": [_attempt_detail(clusters, a) for a in attempts if a.stopped_at is not None],
         "statusReason": job.status_reason,
         "createdAt": job.created_at,
         "retryStrategy": resolved.retry_strategy,
@@ -47,7 +65,7 @@ def job_detail(
         "dependsOn": [dict(entry) for entry in terms.depends_on],
         "jobDefinition": context.arn(f"job-definition/{terms.definition}"),
         "parameters": dict(resolved.parameters),
-        "container": _container(context, terms, attempts[-1] if attempts else None),
+        "container": _container(clusters, terms, attempts[-1] if attempts else None),
         "ecsProperties": resolved.ecs_properties,
         "eksProperties": resolved.eks_properties,
         "arrayProperties": _array_properties(row, index),
@@ -83,32 +101,30 @@ def _array_properties(row: JobRow, index: int | None) -> dict[str, Any] | None:
     return found
 
 
-def _container(context: Context, terms: Terms, attempt: Attempt | None) -> dict[str, Any] | None:
+def _container(clusters: Clusters, terms: Terms, attempt: Attempt | None) -> dict[str, Any] | None:
     """The effective container properties, and how the latest attempt of them fared."""
     resolved = terms.resolved
     if not resolved.container:
         return None
     found: dict[str, Any] = {name: [] for name in _ALWAYS_LISTS} | dict(resolved.container)
-    return found | (_outcome(context, attempt) if attempt else {})
+    return found | (_outcome(clusters, attempt) if attempt else {})
 
 
-def _outcome(context: Context, attempt: Attempt) -> dict[str, Any]:
-    cluster = f"AWSBatch-{attempt.compute_environment}"
+def _outcome(clusters: Clusters, attempt: Attempt) -> dict[str, Any]:
+    environment, host = attempt.compute_environment, attempt.instance_id.removeprefix("i-")
     found = {
         "exitCode": attempt.exit_code,
         "reason": None if attempt.reason is None else attempt.reason[:255],
-        "containerInstanceArn": context.ecs_arn(
-            f"container-instance/{cluster}/{attempt.instance_id.removeprefix('i-')}"
-        ),
-        "taskArn": context.ecs_arn(f"task/{cluster}/{attempt.attempt_id}"),
+        "containerInstanceArn": clusters.arn("container-instance", environment, host),
+        "taskArn": clusters.arn("task", environment, attempt.attempt_id),
         "logStreamName": None if attempt.started_at is None else attempt.log_stream,
     }
     return {name: value for name, value in found.items() if value is not None}
 
 
-def _attempt_detail(context: Context, attempt: Attempt) -> dict[str, Any]:
+def _attempt_detail(clusters: Clusters, attempt: Attempt) -> dict[str, Any]:
     detail = {
-        "container": _outcome(context, attempt) | {"networkInterfaces": []},
+        "container": _outcome(clusters, attempt) | {"networkInterfaces": []},
         "startedAt": attempt.started_at,
         "stoppedAt": attempt.stopped_at,
         "statusReason": attempt.status_reason,
