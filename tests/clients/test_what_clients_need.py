@@ -280,3 +280,12 @@ def test_the_calls_of_a_workflow_manager_in_their_order(yard: Yard) -> None:
         assert job["container"]["taskArn"]
         assert len(job["attempts"]) == 1
         assert "reason" not in job["attempts"][-1]["container"]
+
+
+def test_a_task_belongs_to_the_cluster_of_its_compute_environment(yard: Yard) -> None:
+    job = yard.run(["true"])
+    environments = yard.batch.describe_compute_environments(computeEnvironments=["default"])["computeEnvironments"]
+    cluster = environments[0]["ecsClusterArn"].partition(":cluster/")[2]
+    for container in (job["container"], job["attempts"][0]["container"]):
+        assert f":task/{cluster}/" in container["taskArn"]
+        assert f":container-instance/{cluster}/" in container["containerInstanceArn"]

@@ -7,7 +7,7 @@ from batchyard.core.ids import JobSeq
 from batchyard.core.jobs import Terms
 from batchyard.store.transaction import Transaction
 
-KEPT_MAX = 2048
+KEPT_MAX = 512
 
 
 class TermsCache:
