@@ -65,4 +65,4 @@ docs: install ## build the documentation into site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 clean: ## remove everything that can be made again
-	rm -rf .venv site build dist .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-bench site build dist .mypy_cache .ruff_cache .hypothesis

@@ -59,7 +59,8 @@ def main() -> int:
     options.json.write_bytes(msgspec.json.format(msgspec.json.encode(record)) + b"\n")
     report.show(machine, results)
     if options.write_docs:
-        report.write(PAGE, machine, f"{now:%Y-%m-%d}", results)
+        when = f"{now:%Y-%m-%d}" + (", a quick run" if options.quick else "")
+        report.write(PAGE, machine, when, results)
     return int(any(result.holds is False for result in results))
 
 
