@@ -12,7 +12,7 @@ have ended and one FAILED.
 Kept true here: the counts add up to the size; segments are sorted and disjoint; neighbours that are alike are one.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from batchyard.core import reasons
@@ -173,9 +173,9 @@ def _split(children: Children, indexes: Indexes) -> Iterable[tuple[Segment, bool
 
 
 def _change(
-    children: Children, indexes: Indexes, statuses: frozenset[JobStatus], become: Mapping[JobStatus, Segment]
+    children: Children, indexes: Indexes, statuses: Collection[JobStatus], become: Callable[[Segment], Segment]
 ) -> tuple[Children, list[Shift]]:
-    """Turn waiting children inside `indexes` into copies of the segment that `become` names for their status."""
+    """Turn waiting children inside `indexes` that are in one of `statuses` into what `become` makes of them."""
     counts: Mapping[JobStatus, int] = children.counts
     segments: list[Segment] = []
     shifts: list[Shift] = []
@@ -183,15 +183,17 @@ def _change(
         if not inside or segment.status not in statuses:
             segments.append(segment)
             continue
-        pattern = become[segment.status]
-        changed = replace(pattern, first=segment.first, last=segment.last)
+        changed = become(segment)
         segments.append(changed)
         if changed.status is not segment.status:
             counts = moved(counts, segment.status, changed.status, len(segment))
-            shifts.append(
-                Shift(Indexes.span(segment.first, segment.last), segment.status, changed.status, changed.status_reason)
-            )
+            span = Indexes.span(segment.first, segment.last)
+            shifts.append(Shift(span, segment.status, changed.status, changed.status_reason))
     return Children(children.size, counts, _rebuilt(segments)), shifts
+
+
+def _failed(segment: Segment, at: Millis, reason: str | None) -> Segment:
+    return replace(segment, status=S.FAILED, status_reason=reason, stopped_at=at, requested_reason=None)
 
 
 _PENDING = frozenset({S.PENDING})
@@ -200,44 +202,34 @@ _WAITING = frozenset({S.PENDING, S.RUNNABLE})
 
 def release(children: Children, indexes: Indexes, at: Millis) -> tuple[Children, list[Shift]]:
     """PENDING children whose dependencies have all succeeded: RUNNABLE, or FAILED if they were cancelled meanwhile."""
-    cancelled = [s for s in children.segments if s.status is S.PENDING and s.is_cancelled]
-    shifts: list[Shift] = []
-    for segment in cancelled:
-        mine = indexes & Indexes.span(segment.first, segment.last)
-        if mine:
-            children, more = fail(children, mine, at, segment.requested_reason or "", is_cancelled=True)
-            shifts += more
-    children, more = _change(children, indexes, _PENDING, {S.PENDING: Segment(0, 0, S.RUNNABLE)})
-    return children, shifts + more
+
+    def become(segment: Segment) -> Segment:
+        if segment.is_cancelled:
+            return _failed(segment, at, segment.requested_reason)
+        return replace(segment, status=S.RUNNABLE)
+
+    return _change(children, indexes, _PENDING, become)
 
 
 def fail(
-    children: Children,
-    indexes: Indexes,
-    at: Millis,
-    reason: str,
-    *,
-    is_cancelled: bool = False,
-    is_terminated: bool = False,
+    children: Children, indexes: Indexes, at: Millis, reason: str, *, is_terminated: bool = False
 ) -> tuple[Children, list[Shift]]:
     """Waiting children end in FAILED for `reason` without an attempt."""
-    failed = Segment(
-        0, 0, S.FAILED, status_reason=reason, stopped_at=at, is_cancelled=is_cancelled, is_terminated=is_terminated
-    )
-    return _change(children, indexes, _WAITING, {S.PENDING: failed, S.RUNNABLE: failed})
+
+    def become(segment: Segment) -> Segment:
+        return replace(_failed(segment, at, reason), is_terminated=is_terminated)
+
+    return _change(children, indexes, _WAITING, become)
 
 
 def fail_dependents(children: Children, indexes: Indexes, at: Millis) -> tuple[Children, list[Shift]]:
     """PENDING children, one of whose dependencies FAILED; those cancelled meanwhile FAIL with the caller's reason."""
-    shifts: list[Shift] = []
-    for segment in [s for s in children.segments if s.status is S.PENDING and s.is_cancelled]:
-        mine = indexes & Indexes.span(segment.first, segment.last)
-        if mine:
-            children, more = fail(children, mine, at, segment.requested_reason or "", is_cancelled=True)
-            shifts += more
-    failed = Segment(0, 0, S.FAILED, status_reason=reasons.DEPENDENT_JOB_FAILED, stopped_at=at)
-    children, more = _change(children, indexes, _PENDING, {S.PENDING: failed})
-    return children, shifts + more
+
+    def become(segment: Segment) -> Segment:
+        reason = segment.requested_reason if segment.is_cancelled else reasons.DEPENDENT_JOB_FAILED
+        return _failed(segment, at, reason)
+
+    return _change(children, indexes, _PENDING, become)
 
 
 def cancel(children: Children, indexes: Indexes, at: Millis, reason: str) -> tuple[Children, list[Shift]]:
@@ -245,9 +237,10 @@ def cancel(children: Children, indexes: Indexes, at: Millis, reason: str) -> tup
 
     Those that are marked already keep the first reason.
     """
-    marked_before = Indexes.of_spans(
-        (s.first, s.last) for s in children.segments if not s.status.is_terminal and s.is_cancelled
-    )
-    failed = Segment(0, 0, S.FAILED, status_reason=reason, stopped_at=at, is_cancelled=True)
-    marked = Segment(0, 0, S.PENDING, is_cancelled=True, requested_reason=reason)
-    return _change(children, indexes - marked_before, _WAITING, {S.RUNNABLE: failed, S.PENDING: marked})
+
+    def become(segment: Segment) -> Segment:
+        if segment.status is S.RUNNABLE:
+            return replace(_failed(segment, at, reason), is_cancelled=True)
+        return replace(segment, is_cancelled=True, requested_reason=segment.requested_reason or reason)
+
+    return _change(children, indexes, _WAITING, become)

@@ -1,0 +1,1 @@
+"""Sentences that always hold, tried on what Hypothesis thinks up."""
