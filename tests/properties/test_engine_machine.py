@@ -17,8 +17,6 @@ from tests.engine.yard import Yard, job_request
 sizes = st.sampled_from([None, None, 2, 3])
 _EXIT_ON_2 = {"attempts": 3, "evaluateOnExit": [{"onExitCode": "2", "action": "EXIT"}]}
 strategies = st.sampled_from([None, {"attempts": 2}, _EXIT_ON_2])
-    [None, {"attempts": 2}, {"attempts": 3, "evaluateOnExit": [{"onExitCode": "2", "action": "EXIT"}]}]
-)
 waits = st.sampled_from(["plain", "child", "N_TO_N", "SEQUENTIAL"])
 vcpus = st.sampled_from(["1", "2", "6"])
 
