@@ -32,6 +32,7 @@ class Changes:
         self.tx = tx
         self.now = now
         self._terms = terms
+        self._submitted: dict[JobSeq, Terms] = {}
         self._rows: dict[JobSeq, JobRow] = {}
         self._dirty_rows: set[JobSeq] = set()
         self._children: dict[JobKey, Job] = {}
@@ -116,9 +117,6 @@ class Changes:
     def request(self, key: JobKey, event: e.CancelRequested | e.TerminateRequested | e.QueueDeleted) -> None:
         """Cancel or terminate a job, an array with all its children, or one child; ended ones are left as they are."""
         row = self.row(key.seq)
-        if row.job.status is JobStatus.SUBMITTED:
-            self.first_look(row)
-            row = self.row(key.seq)
         if key.array_index is not None:
             self._request_child(key, event)
         elif row.children is None:
@@ -166,9 +164,14 @@ class Changes:
 
     # ---------------------------------------------------------------------------------------- dependencies and parents
 
-    def first_look(self, row: JobRow) -> None:
-        """Take a SUBMITTED job into the machine: PENDING if it waits for another, else RUNNABLE."""
-        edges = self.tx.dependencies.of_job(row.seq) if self.terms(row.seq).depends_on else []
+    def submit(self, row: JobRow, terms: Terms, edges: Sequence[deps.Edge]) -> None:
+        """Take a SUBMITTED job in and look at it at once: PENDING if it waits for another, else RUNNABLE.
+
+        row: numbered by `jobs.next_seq`. edges: its dependencies, with what is known of them already.
+        """
+        self._submitted[row.seq] = terms
+        self._set_row(row)
+        self.tx.dependencies.write(edges)
         if row.array_size is not None:
             parent = lifecycle.decide_parent(row.job, e.ChildrenSpawned(self.now))
             self._set_row(row._replace(job=parent, children=arrays.spawn(row.array_size)))
@@ -188,8 +191,7 @@ class Changes:
                 self.tx.dependencies.write([deps.observe(edge, finished[edge.on_job_seq], size)])
                 affected[edge.job_seq] = None
             for seq in affected:
-                if self.row(seq).job.status is not JobStatus.SUBMITTED:  # else its first look reads these edges
-                    self._assess(seq, self.tx.dependencies.of_job(seq))
+                self._assess(seq, self.tx.dependencies.of_job(seq))
 
     def _finish_parents(self) -> None:
         for seq in list(self._finished):
@@ -289,6 +291,9 @@ class Changes:
         """Write everything that has changed since the last call."""
         self.tx.array_children.write([self._children[key] for key in self._dirty_children])
         self._dirty_children.clear()
+        for seq, terms in self._submitted.items():
+            self.tx.jobs.insert(_with_placeable(self._rows[seq]), terms)
+        self._dirty_rows -= self._submitted.keys()
         self.tx.jobs.update([_with_placeable(self._rows[seq]) for seq in self._dirty_rows])
         self._dirty_rows.clear()
         self.tx.attempts.delete(self._returned)  # first: the next attempt may take the place of one taken back
@@ -300,6 +305,9 @@ class Changes:
         self._changed_attempts.clear()
         self.tx.history.append(self._history)
         self._history.clear()
+        for seq, terms in self._submitted.items():
+            self._terms.put(seq, terms)
+        self._submitted.clear()
 
     def _put(self, before: Job, after: Job, event: str) -> None:
         """Keep a job's new row, and what follows from a change of its status."""

@@ -1,5 +1,7 @@
-"""What jobs were submitted as, kept for those that are being worked on. Terms never change, so a
-copy never lies, unless the transaction that wrote them is undone."""
+"""What jobs were submitted as, kept for those that are being worked on.
+
+Terms never change, so a copy never lies, unless the transaction that wrote them is undone.
+"""
 
 from collections import OrderedDict
 
@@ -20,12 +22,17 @@ class TermsCache:
         """The terms of a job that exists."""
         found = self._terms.get(seq)
         if found is None:
-            found = self._terms[seq] = tx.jobs.terms(seq)
-            if len(self._terms) > KEPT_MAX:
-                self._terms.popitem(last=False)
+            found = tx.jobs.terms(seq)
+            self.put(seq, found)
         else:
             self._terms.move_to_end(seq)
         return found
+
+    def put(self, seq: JobSeq, terms: Terms) -> None:
+        """Keep the terms of a job that has just been recorded."""
+        self._terms[seq] = terms
+        if len(self._terms) > KEPT_MAX:
+            self._terms.popitem(last=False)
 
     def clear(self) -> None:
         """Forget all: a transaction was undone, and the numbers it gave will be given to other jobs."""

@@ -1,6 +1,6 @@
 """One tick: everything that has arrived, decided together and written in one transaction.
 
-    take in reports -> apply what is due -> look at new jobs -> settle -> plan -> apply placements
+    take in reports -> apply what is due -> empty deleted queues -> settle -> plan -> apply placements
 
 A tick is a function of the rows, the reports, the time and the machine's size; it does nothing outside the database.
 What must be launched and stopped is derived from the rows afterwards (core.reconcile), by the loop.
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from batchyard.core import events as e
 from batchyard.core import placement, resources
 from batchyard.core.ids import AttemptId, JobSeq, Millis
-from batchyard.core.jobs import Attempt, JobKey, JobStatus
+from batchyard.core.jobs import Attempt, JobKey
 from batchyard.core.lifecycle import InvalidTransition
 from batchyard.core.placement import Placement, Room
 from batchyard.engine.apply import Changes
@@ -27,7 +27,6 @@ from batchyard.store.transaction import Transaction
 
 log = logging.getLogger(__name__)
 
-FIRST_LOOKS_MAX = 2_000
 DELETIONS_MAX = 500
 
 
@@ -59,8 +58,7 @@ def tick(tx: Transaction, now: Millis, reports: Sequence[Report], around: Surrou
     active = {attempt.attempt_id: attempt for attempt in tx.attempts.active()}
     take_in(changes, active, reports, around.pace)
     _apply_due(changes, active)
-    has_more = _look_at_new_jobs(changes)
-    has_more |= _empty_deleted_queues(changes, around)
+    has_more = _empty_deleted_queues(changes, around)
     changes.settle()
     changes.save()
     outranked = _place(changes, active, around)
@@ -75,16 +73,6 @@ def _apply_due(changes: Changes, active: dict[AttemptId, Attempt]) -> None:
             timed_out = changes.happen(attempt.key, e.TimeoutReached(changes.now), attempt)
             assert timed_out is not None
             active[attempt.attempt_id] = timed_out
-
-
-def _look_at_new_jobs(changes: Changes) -> bool:
-    rows = changes.tx.jobs.submitted(FIRST_LOOKS_MAX)
-    changes.know(rows)
-    for row in rows:
-        current = changes.row(row.seq)
-        if current.job.status is JobStatus.SUBMITTED:
-            changes.first_look(current)
-    return len(rows) == FIRST_LOOKS_MAX
 
 
 def _empty_deleted_queues(changes: Changes, around: Surroundings) -> bool:

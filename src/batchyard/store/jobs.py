@@ -114,10 +114,10 @@ def job_row(r: Any) -> JobRow:
     )
 
 
-def _values(row: JobRow, seq: int | None) -> tuple[Any, ...]:
+def _values(row: JobRow) -> tuple[Any, ...]:
     job, need = row.job, row.need
     return (
-        seq,
+        row.seq,
         row.job_id,
         row.job_name,
         row.queue_id,
@@ -150,12 +150,14 @@ class Jobs:
     def __init__(self, statements: Statements) -> None:
         self._run = statements.run
 
-    def insert(self, row: JobRow, terms: Terms) -> JobRow:
-        """Record a submission; its number is given here (the `seq` in `row` is ignored)."""
-        result = self._run(_INSERT, _values(row, None))
-        seq = JobSeq(result.lastrowid)
-        self._run("INSERT INTO job_requests (seq, document) VALUES (?, ?)", (seq, documents.dump(terms)))
-        return row._replace(job=row.job._replace(key=JobKey(seq)))
+    def next_seq(self) -> JobSeq:
+        """The number of the next job to be submitted."""
+        return JobSeq(self._run("SELECT coalesce(max(seq), 0) + 1 FROM jobs").scalar())
+
+    def insert(self, row: JobRow, terms: Terms) -> None:
+        """Record a submission under the number that `next_seq` gave it."""
+        self._run(_INSERT, _values(row))
+        self._run("INSERT INTO job_requests (seq, document) VALUES (?, ?)", (row.seq, documents.dump(terms)))
 
     def update(self, rows: Iterable[JobRow]) -> None:
         """Write what changes of these jobs."""
@@ -206,12 +208,6 @@ class Jobs:
         """What the job was submitted as."""
         found = self._run("SELECT document FROM job_requests WHERE seq = ?", (seq,)).scalar_one()
         return documents.load_as(found, Terms)
-
-    def submitted(self, limit: int) -> list[JobRow]:
-        """Jobs that the loop has not looked at yet, oldest first."""
-        return [
-            job_row(r) for r in self._run(f"{SELECT_JOBS} WHERE status = 'SUBMITTED' ORDER BY seq LIMIT ?", (limit,))
-        ]
 
     def placeable(self, queue_id: int, after: int, limit: int) -> list[JobRow]:
         """The next jobs of a queue with something to place, first in first out, from beyond number `after`."""

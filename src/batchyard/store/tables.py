@@ -130,8 +130,6 @@ jobs = Table(
     Index("ix_jobs_placeable", "queue_id", "seq", sqlite_where=text("placeable = 1")),
     # What could never fit, and is looked at again when a compute environment or a queue changes.
     Index("ix_jobs_misfit", "seq", sqlite_where=text("status_reason LIKE 'MISCONFIGURATION:%'")),
-    # What the loop has yet to look at for the first time.
-    Index("ix_jobs_submitted", "seq", sqlite_where=text("status = 'SUBMITTED'")),
 )
 
 job_requests = Table(

@@ -1,8 +1,7 @@
 """SubmitJob: check everything that AWS checks before it answers (F 3.2), then record one job.
 
 An array is one row, whatever its size. A dependency starts with what is already known of the job it names: one that
-has SUCCEEDED is satisfied at once; one that has FAILED lets the job be accepted, and fails it when the engine first
-looks at it, in the same transaction.
+has SUCCEEDED is satisfied at once; one that has FAILED lets the job be accepted, and fails it in the same transaction.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,6 +19,7 @@ from batchyard.core.placement import Room
 from batchyard.core.resources import JobQueue
 from batchyard.core.submission import ResolvedJob, check_platform, resolve
 from batchyard.core.tags import new_tags
+from batchyard.engine.apply import Changes
 from batchyard.store.documents import dump
 from batchyard.store.jobs import JobRow
 
@@ -42,36 +42,40 @@ def submit_job(context: Context, request: Request) -> dict[str, Any]:
     resolved = resolve(definition, request)
     _check_queue(context, queue, resolved, request)
     edges = _edges(context, wanted, size)
-    job_id = context.ids.job_id()
-    row = context.tx.jobs.insert(
-        JobRow(
-            job=Job(JobKey(JobSeq(0)), JobStatus.SUBMITTED, context.now),
-            job_id=job_id,
-            job_name=request["jobName"],
-            queue_id=queue.id,
-            definition_id=definition.id,
-            need=Room(resolved.vcpus, resolved.memory_mib, resolved.gpus),
-            array_size=size,
-            share_identifier=request.get("shareIdentifier"),
-            scheduling_priority=resolved.scheduling_priority,
-        ),
-        Terms(
-            job_id=job_id,
-            job_name=request["jobName"],
-            queue=queue.name,
-            definition=definition.reference,
-            definition_id=definition.id,
-            resolved=resolved,
-            depends_on=tuple(wanted),
-            array_size=size,
-            region=context.region,
-        ),
+    job_id, seq = context.ids.job_id(), context.tx.jobs.next_seq()
+    tail = f"job/{job_id}"
+    context.tx.tags.put(tail, tags)
+    row = JobRow(
+        job=Job(JobKey(seq), JobStatus.SUBMITTED, context.now),
+        job_id=job_id,
+        job_name=request["jobName"],
+        queue_id=queue.id,
+        definition_id=definition.id,
+        need=Room(resolved.vcpus, resolved.memory_mib, resolved.gpus),
+        array_size=size,
+        share_identifier=request.get("shareIdentifier"),
+        scheduling_priority=resolved.scheduling_priority,
     )
-    context.tx.dependencies.write(_owned(edges, row.seq))
-    tail = f"job/{row.job_id}"
-    if tags:
-        context.tx.tags.put(tail, tags)
-    return {"jobArn": context.arn(tail), "jobName": row.job_name, "jobId": row.job_id}
+    terms = Terms(
+        job_id=job_id,
+        job_name=request["jobName"],
+        queue=queue.name,
+        definition=definition.reference,
+        definition_id=definition.id,
+        resolved=resolved,
+        depends_on=tuple(wanted),
+        array_size=size,
+        region=context.region,
+    )
+    _record(context, row, terms, _owned(edges, seq))
+    return {"jobArn": context.arn(tail), "jobName": row.job_name, "jobId": job_id}
+
+
+def _record(context: Context, row: JobRow, terms: Terms, edges: Sequence[Edge]) -> None:
+    changes = Changes(context.tx, context.now, context.terms)
+    changes.submit(row, terms, edges)
+    changes.settle()
+    changes.save()
 
 
 def _array_size(context: Context, request: Request) -> int | None:
