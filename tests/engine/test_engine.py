@@ -272,4 +272,4 @@ def test_a_caller_that_has_gone_away_harms_nobody(yard: Yard) -> None:
     yard.settle()
     assert stays.done()
     with yard.world.database.read() as tx:
-        assert (tx.engine_state.get("gone"), tx.engine_state.get("stays")) == (None, "yes")
+        assert (tx.engine_state.get("gone"), tx.engine_state.get("stays")) == ("yes", "yes")

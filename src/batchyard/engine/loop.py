@@ -20,9 +20,10 @@ kept for the next try.
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from batchyard.core import reconcile
@@ -43,6 +44,12 @@ log = logging.getLogger(__name__)
 
 Request = Callable[[Transaction], Any]
 
+Settle = Callable[[Any, BaseException | None], None]
+"""Told what became of a request: its result, or the error it ended with."""
+
+Deliver = Callable[[Sequence[Callable[[], None]]], None]
+"""Runs what settles the requests of one transaction; the server has its event loop do it, waking it once for all."""
+
 BATCHING_SECONDS = 0.04
 """How long reports may gather while the executor has work placed ahead, and so nobody waits for the next tick."""
 
@@ -59,7 +66,7 @@ class _Call:
 
     request: Request
     changes_resources: bool
-    answer: "Future[Any]"
+    settle: Settle
     result: Any = None
     error: BaseException | None = None
 
@@ -101,6 +108,7 @@ class Engine:
         self._calls: deque[_Call] = deque()
         self._messages: deque[x.Message] = deque()
         self._is_stopping = False
+        self.deliver: Deliver = _run_all
         self._thread: threading.Thread | None = None
         self._held = _Held()
         self._position = x.Position()
@@ -148,13 +156,26 @@ class Engine:
 
         changes_resources: whether it may change a queue or compute environment.
         """
-        call = _Call(request, changes_resources, Future())
+        future: Future[Any] = Future()
+
+        def settle(result: Any, error: BaseException | None) -> None:
+            if not future.set_running_or_notify_cancel():
+                return  # Whoever waited has gone away.
+            if error is None:
+                future.set_result(result)
+            else:
+                future.set_exception(error)
+
+        self.post(request, settle, changes_resources=changes_resources)
+        return future
+
+    def post(self, request: Request, settle: Settle, *, changes_resources: bool = False) -> None:
+        """As `call`, for a caller who wants to be told by `deliver` instead of holding a future."""
         with self._bell:
             if self._is_stopping:
                 raise RuntimeError("the engine is stopping")
-            self._calls.append(call)
+            self._calls.append(_Call(request, changes_resources, settle))
             self._bell.notify()
-        return call.answer
 
     @property
     def terms(self) -> TermsCache:
@@ -188,9 +209,7 @@ class Engine:
             if gather and not self._calls and not self._is_stopping:
                 self._bell.wait_for(lambda: bool(self._calls) or self._is_stopping, gather)
             self._bell.wait_for(lambda: bool(self._calls or self._messages or self._is_stopping), timeout)
-            # A caller that has gone away meanwhile is not served; one that goes away from now on is not noticed.
-            calls = [call for call in self._calls if call.answer.set_running_or_notify_cancel()]
-            messages = list(self._messages)
+            calls, messages = list(self._calls), list(self._messages)
             self._calls.clear()
             self._messages.clear()
             return calls, messages, self._is_stopping
@@ -225,17 +244,13 @@ class Engine:
         self._yard_is_stale = True
         with self._bell:
             self._messages.extendleft(reversed(messages))
-        for call in calls:
-            call.answer.set_exception(error)
+        self.deliver([partial(call.settle, None, error) for call in calls])
 
     def _conclude(self, calls: list[_Call], reports: list[x.Report], position: x.Position, outcome: Outcome) -> None:
         """What follows from a commit: answers, orders, the acknowledgement."""
         self._active, self._outranked = outcome.active, outcome.outranked
-        for call in calls:
-            if call.error is not None:
-                call.answer.set_exception(call.error)
-            else:
-                call.answer.set_result(call.result)
+        if calls:
+            self.deliver([partial(call.settle, call.result, call.error) for call in calls])
         for report in reports:
             if not isinstance(report, x.AttemptStarted):
                 self._held.forget(report.attempt_id)
@@ -356,3 +371,8 @@ class Engine:
         if not due:
             return None
         return max(0.0, (min(due) - Millis(self._clock.now())) / 1000)
+
+
+def _run_all(settlements: Sequence[Callable[[], None]]) -> None:
+    for settlement in settlements:
+        settlement()

@@ -4,7 +4,7 @@ Only as many rows are read as the plan looks at: the candidates are read in grow
 through an index that holds nothing but what can be placed.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from batchyard.core import resources
@@ -47,9 +47,14 @@ def snapshot(changes: Changes, yard: Yard, machine: Room, active: Iterable[Attem
     queues = [
         QueueHeads(queue.priority, queue.compute_environments, _Candidates(changes, queue.id, machine, pace))
         for queue in (yard.queues.get(queue_id) for queue_id in changes.tx.jobs.queues_with_placeable())
-        if queue is not None and queue.status != resources.DELETING
+        if queue is not None and queue.status != resources.DELETING and _is_open(queue, environments)
     ]
     return Snapshot(machine, free, environments, queues)
+
+
+def _is_open(queue: JobQueue, environments: Mapping[str, Environment]) -> bool:
+    """Whether anything can be placed from this queue; one whose environments are all closed need not be read."""
+    return any(name in environments and environments[name].accepts for name in queue.compute_environments)
 
 
 def _environment(environment: ComputeEnvironment, used: float, machine: Room) -> Environment:

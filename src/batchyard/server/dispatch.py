@@ -4,7 +4,8 @@ An operation that writes is answered when its transaction is on disk. One that r
 """
 
 import asyncio
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -30,6 +31,7 @@ class OperationDispatch:
         self._settings = settings
         self._readers = ThreadPoolExecutor(READERS, "reader")
         self._endpoints: dict[Operation, Endpoint] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     async def __call__(
         self, operation: Operation, request: dict[str, Any], context: RequestContext
@@ -38,15 +40,30 @@ class OperationDispatch:
         found = self._endpoints.get(operation)
         if found is None:
             found = self._endpoints[operation] = endpoint(f"{operation.service}.{operation.name}")
-        if found.writes:
-            future = self._engine.call(
-                lambda tx: found.function(self.context(tx, context.region), request),
-                changes_resources=found.changes_resources,
-            )
-            answer: Mapping[str, Any] = await asyncio.wrap_future(future)
-            return answer
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._readers, self._read, found, request, context.region)
+        if not found.writes:
+            return await loop.run_in_executor(self._readers, self._read, found, request, context.region)
+        future: asyncio.Future[Mapping[str, Any]] = loop.create_future()
+        if self._loop is not loop:
+            self._loop = loop
+            self._engine.deliver = lambda settlements: self._deliver(loop, settlements)
+        self._engine.post(
+            lambda tx: found.function(self.context(tx, context.region), request),
+            lambda result, error: _settle(future, result, error),
+            changes_resources=found.changes_resources,
+        )
+        return await future
+
+    @staticmethod
+    def _deliver(loop: asyncio.AbstractEventLoop, settlements: Sequence[Callable[[], None]]) -> None:
+        """Have the event loop settle the requests of one transaction, waking it once."""
+
+        def settle_all() -> None:
+            for settlement in settlements:
+                settlement()
+
+        with contextlib.suppress(RuntimeError):  # The loop has ended, and with it whoever waited.
+            loop.call_soon_threadsafe(settle_all)
 
     def _read(self, found: Endpoint, request: dict[str, Any], region: str) -> Mapping[str, Any]:
         with self._database.read() as tx:
@@ -66,3 +83,13 @@ class OperationDispatch:
     def close(self) -> None:
         """Wait for reads under way."""
         self._readers.shutdown()
+
+
+def _settle(future: asyncio.Future[Any], result: Any, error: BaseException | None) -> None:
+    """Answer whoever still waits: a client that has gone away has cancelled its future."""
+    if future.done():
+        return
+    if error is None:
+        future.set_result(result)
+    else:
+        future.set_exception(error)
