@@ -4,14 +4,16 @@ A child that has no row yet is answered from its parent's row, so describing a w
 parent costs.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any
 
 from batchyard.api.batch.job_details import Clusters, job_detail
 from batchyard.api.batch.job_references import JobReference, key_in, parse_job_id
 from batchyard.api.context import Context
 from batchyard.core import arrays, quotas, refusals
-from batchyard.core.jobs import Job, JobKey, JobStatus
+from batchyard.core.ids import JobSeq
+from batchyard.core.jobs import Job, JobKey, JobStatus, Terms
 from batchyard.store.jobs import JobRow
 
 
@@ -21,13 +23,17 @@ def describe_jobs(context: Context, request: Mapping[str, Any]) -> dict[str, Any
         raise refusals.too_many_jobs()
     references = list(dict.fromkeys(parse_job_id(text) for text in request["jobs"]))
     rows = context.tx.jobs.find_many(sorted({reference.job_id for reference in references}))
-    clusters = Clusters(context)
-    described = (_describe(context, clusters, rows, reference) for reference in references)
+    clusters, terms_of = Clusters(context), cache(context.tx.jobs.terms)  # children share their parent's terms
+    described = (_describe(context, clusters, terms_of, rows, reference) for reference in references)
     return {"jobs": [found for found in described if found is not None]}
 
 
 def _describe(
-    context: Context, clusters: Clusters, rows: Mapping[str, JobRow], reference: JobReference
+    context: Context,
+    clusters: Clusters,
+    terms_of: Callable[[JobSeq], Terms],
+    rows: Mapping[str, JobRow],
+    reference: JobReference,
 ) -> dict[str, Any] | None:
     row = rows.get(reference.job_id)
     key = key_in(row, reference)
@@ -37,7 +43,7 @@ def _describe(
     is_child = key.array_index is not None
     attempts = context.tx.attempts.of_job(key) if row.array_size is None or is_child else []
     tags: Mapping[str, str] = {} if is_child else context.tx.tags.get(f"job/{row.job_id}")
-    return job_detail(context, clusters, row, job, context.tx.jobs.terms(row.seq), attempts, tags)
+    return job_detail(context, clusters, row, job, terms_of(row.seq), attempts, tags)
 
 
 def job_of(context: Context, row: JobRow, key: JobKey) -> Job:
