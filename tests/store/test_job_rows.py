@@ -54,7 +54,11 @@ def row(number: int, status: JobStatus = S.SUBMITTED, **fields: Any) -> JobRow:
 
 
 def add(tx: Transaction, number: int, status: JobStatus = S.SUBMITTED, **fields: Any) -> JobRow:
-    return tx.jobs.insert(row(number, status, **fields), terms(job_id=f"id-{number}"))
+    """Record it, numbered."""
+    made = row(number, status, **fields)
+    made = made._replace(job=made.job._replace(key=JobKey(tx.jobs.next_seq())))
+    tx.jobs.insert(made, terms(job_id=f"id-{number}"))
+    return made
 
 
 # ----------------------------------------------------------------------------------------------------------------- jobs
@@ -109,12 +113,11 @@ def test_more_ids_than_a_statement_can_name(tx: Transaction) -> None:
 
 
 def test_what_the_loop_looks_for(tx: Transaction) -> None:
-    new = [add(tx, number) for number in range(3)]
+    add(tx, 1, S.PENDING)
     waiting = add(tx, 4, S.RUNNABLE, is_placeable=True, queue_id=7)
     later = add(tx, 5, S.RUNNABLE, is_placeable=True, queue_id=7)
     add(tx, 6, S.RUNNABLE, is_placeable=True, queue_id=9)
     add(tx, 7, S.RUNNABLE, queue_id=8)
-    assert tx.jobs.submitted(2) == new[:2]
     assert tx.jobs.queues_with_placeable() == [7, 9]
     assert tx.jobs.placeable(7, -1, 9) == [waiting, later]
     assert tx.jobs.placeable(7, waiting.seq, 9) == [later]
@@ -125,7 +128,7 @@ def test_what_the_loop_looks_for(tx: Transaction) -> None:
 def test_misfits_are_reconsidered_and_nobody_else(tx: Transaction) -> None:
     def with_reason(number: int, status: JobStatus, reason: str) -> JobRow:
         job = Job(JobKey(JobSeq(0)), status, NOW, status_reason=reason)
-        return tx.jobs.insert(row(number, job=job), terms())
+        return add(tx, number, job=job)
 
     misfit = with_reason(1, S.RUNNABLE, "MISCONFIGURATION:JOB_RESOURCE_REQUIREMENT - too large")
     ended = with_reason(2, S.FAILED, "MISCONFIGURATION:whatever the caller wrote")
@@ -141,7 +144,7 @@ def test_the_jobs_of_a_queue_that_is_deleted(tx: Transaction) -> None:
     live = [add(tx, number, status) for number, status in enumerate(S) if not status.is_terminal]
     add(tx, 10, S.SUCCEEDED)
     told = Job(JobKey(JobSeq(0)), S.RUNNING, NOW, is_terminated=True)
-    tx.jobs.insert(row(11, job=told), terms())
+    add(tx, 11, job=told)
     assert {found.seq for found in tx.jobs.live_of_queue(1, 99)} == {job.seq for job in live}
     assert len(tx.jobs.live_of_queue(1, 2)) == 2
     assert tx.jobs.has_live(1)
@@ -276,7 +279,6 @@ JOBS = "SELECT * FROM jobs"
 @pytest.mark.parametrize(
     ("index", "statement"),
     [
-        ("ix_jobs_submitted", f"{JOBS} WHERE status = 'SUBMITTED' ORDER BY seq LIMIT 9"),
         ("ix_jobs_placeable", f"{JOBS} WHERE queue_id = 1 AND placeable = 1 AND seq > 5 ORDER BY seq LIMIT 9"),
         ("ix_jobs_placeable", f"{JOBS} WHERE placeable = 1 AND queue_id > 1 ORDER BY queue_id LIMIT 1"),
         ("ix_jobs_misfit", f"{JOBS} WHERE status IN ('RUNNABLE') AND status_reason LIKE 'MISCONFIGURATION:%'"),
