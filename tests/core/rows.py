@@ -18,7 +18,8 @@ def job(status: JobStatus = JobStatus.RUNNABLE, **fields: Any) -> Job:
         implied |= {"started_at": 600}
     if status.is_terminal:
         implied |= {"stopped_at": 700, "status_reason": "over"}
-    return Job(**({"key": JobKey(JobSeq(1)), "status": status, "created_at": Millis(0)} | implied | fields))
+    implied |= {"key": JobKey(JobSeq(1)), "created_at": Millis(0)}
+    return Job(status=status, **(implied | fields))
 
 
 def attempt(**fields: Any) -> Attempt:

@@ -6,7 +6,7 @@ from typing import Any
 from batchyard.core.ids import JobSeq, Millis
 from batchyard.core.intervals import Indexes
 from batchyard.core.jobs import Job, JobKey, JobStatus
-from batchyard.store.statements import Statements
+from batchyard.store.statements import Statements, slices
 
 _COLUMNS = (
     "job_seq, array_index, status, status_reason, scheduled_at, started_at, stopped_at, attempt, is_cancelled, "
@@ -56,11 +56,11 @@ class ArrayChildren:
 
     def get_many(self, seq: JobSeq, indexes: Sequence[int], created_at: Millis) -> dict[int, Job]:
         """Those of these children that have rows, by index."""
-        if not indexes:
-            return {}
-        marks = ", ".join("?" * len(indexes))
-        found = self._run(f"{_SELECT} WHERE job_seq = ? AND array_index IN ({marks})", (seq, *indexes))
-        return {r[1]: _job(r, created_at) for r in found}
+        found: dict[int, Job] = {}
+        for marks, values in slices(indexes):
+            rows = self._run(f"{_SELECT} WHERE job_seq = ? AND array_index IN ({marks})", (seq, *values))
+            found |= {r[1]: _job(r, created_at) for r in rows}
+        return found
 
     def with_status(
         self, seq: JobSeq, statuses: Sequence[JobStatus], after: int, limit: int, created_at: Millis

@@ -5,7 +5,7 @@ from typing import Any
 
 from batchyard.core.ids import JobSeq
 from batchyard.core.jobs import Attempt, JobKey, StopCause
-from batchyard.store.statements import Statements
+from batchyard.store.statements import Statements, slices
 
 _NO_INDEX = -1
 _COLUMNS = (
@@ -115,18 +115,18 @@ class Attempts:
 
     def current_of_jobs(self, seqs: Sequence[JobSeq]) -> dict[JobSeq, Attempt]:
         """The latest attempts of single jobs that have any, by number."""
-        if not seqs:
-            return {}
-        marks = ", ".join("?" * len(seqs))
-        found = self._run(
-            f"{_SELECT} WHERE job_seq IN ({marks}) AND array_index = {_NO_INDEX} ORDER BY attempt", tuple(seqs)
-        )
-        return {a.key.seq: a for a in map(_attempt, found)}
+        found: dict[JobSeq, Attempt] = {}
+        for marks, values in slices(seqs):
+            where = f"job_seq IN ({marks}) AND array_index = {_NO_INDEX}"
+            rows = self._run(f"{_SELECT} WHERE {where} ORDER BY attempt", values)
+            found |= {a.key.seq: a for a in map(_attempt, rows)}
+        return found
 
     def current_of_children(self, seq: JobSeq, indexes: Sequence[int]) -> dict[int, Attempt]:
         """The latest attempts of these children that have any, by index."""
-        if not indexes:
-            return {}
-        marks = ", ".join("?" * len(indexes))
-        found = self._run(f"{_SELECT} WHERE job_seq = ? AND array_index IN ({marks}) ORDER BY attempt", (seq, *indexes))
-        return {a.key.array_index: a for a in map(_attempt, found) if a.key.array_index is not None}
+        found: dict[int, Attempt] = {}
+        for marks, values in slices(indexes):
+            where = f"job_seq = ? AND array_index IN ({marks})"
+            rows = self._run(f"{_SELECT} WHERE {where} ORDER BY attempt", (seq, *values))
+            found |= {a.key.array_index: a for a in map(_attempt, rows) if a.key.array_index is not None}
+        return found

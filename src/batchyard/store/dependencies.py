@@ -7,7 +7,7 @@ from batchyard.core.dependencies import Edge
 from batchyard.core.ids import JobSeq
 from batchyard.core.intervals import Indexes
 from batchyard.core.jobs import JobStatus
-from batchyard.store.statements import Statements
+from batchyard.store.statements import Statements, slices
 
 _COLUMNS = "job_seq, position, type, on_job_seq, on_array_index, outcome, succeeded, failed"
 _SELECT = f"SELECT {_COLUMNS} FROM dependencies"
@@ -48,9 +48,8 @@ class Dependencies:
 
     def open_on(self, seqs: Sequence[JobSeq]) -> list[Edge]:
         """Every open edge that points at one of these jobs."""
-        if not seqs:
-            return []
-        marks = ", ".join("?" * len(seqs))
-        return [
-            _edge(r) for r in self._run(f"{_SELECT} WHERE on_job_seq IN ({marks}) AND outcome IS NULL", tuple(seqs))
-        ]
+        found: list[Edge] = []
+        for marks, values in slices(seqs):
+            rows = self._run(f"{_SELECT} WHERE on_job_seq IN ({marks}) AND outcome IS NULL", values)
+            found += [_edge(r) for r in rows]
+        return found

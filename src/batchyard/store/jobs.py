@@ -12,7 +12,7 @@ from batchyard.core.ids import JobId, JobSeq, Millis
 from batchyard.core.jobs import Job, JobKey, JobStatus, Terms
 from batchyard.core.placement import Room
 from batchyard.store import documents
-from batchyard.store.statements import Statements
+from batchyard.store.statements import Statements, slices
 
 
 class JobRow(NamedTuple):
@@ -189,8 +189,10 @@ class Jobs:
 
     def get_many(self, seqs: Sequence[JobSeq]) -> list[JobRow]:
         """The jobs of these numbers, in no order."""
-        marks = ", ".join("?" * len(seqs))
-        return [job_row(r) for r in self._run(f"{SELECT_JOBS} WHERE seq IN ({marks})", tuple(seqs))] if seqs else []
+        found: list[JobRow] = []
+        for marks, values in slices(seqs):
+            found += [job_row(r) for r in self._run(f"{SELECT_JOBS} WHERE seq IN ({marks})", values)]
+        return found
 
     def find(self, job_id: str) -> JobRow | None:
         """The job of an id as clients know it, without child index; None if there is none."""
@@ -199,10 +201,10 @@ class Jobs:
 
     def find_many(self, job_ids: Sequence[str]) -> dict[str, JobRow]:
         """The jobs that exist among these ids, by id."""
-        if not job_ids:
-            return {}
-        marks = ", ".join("?" * len(job_ids))
-        return {r[1]: job_row(r) for r in self._run(f"{SELECT_JOBS} WHERE job_id IN ({marks})", tuple(job_ids))}
+        found: dict[str, JobRow] = {}
+        for marks, values in slices(job_ids):
+            found |= {r[1]: job_row(r) for r in self._run(f"{SELECT_JOBS} WHERE job_id IN ({marks})", values)}
+        return found
 
     def terms(self, seq: JobSeq) -> Terms:
         """What the job was submitted as."""

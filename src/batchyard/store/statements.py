@@ -11,6 +11,17 @@ from typing import Any
 Row = tuple[Any, ...]
 
 
+NAMED_AT_ONCE = 500
+"""How many values a list in a statement may hold; SQLite has a limit, and long texts are prepared anew."""
+
+
+def slices(values: Sequence[Any]) -> Iterator[tuple[str, tuple[Any, ...]]]:
+    """The values in slices that a statement can name, each with its question marks; nothing for no values."""
+    for start in range(0, len(values), NAMED_AT_ONCE):
+        found = tuple(values[start : start + NAMED_AT_ONCE])
+        yield ", ".join("?" * len(found)), found
+
+
 class Rows:
     """What a statement answers; read once."""
 
