@@ -4,10 +4,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from batchyard.core import reasons
 from batchyard.core.refusals import Refusal
 from batchyard.store.transaction import Transaction
 from tests.engine.yard import Yard, job_request
+from tests.simulation.link import INSTANCE_ID
 from tests.simulation.programs import Fate
+from tests.simulation.supervisor import Journal
 from tests.simulation.world import World
 
 if TYPE_CHECKING:
@@ -273,3 +276,16 @@ def test_a_caller_that_has_gone_away_harms_nobody(yard: Yard) -> None:
     assert stays.done()
     with yard.world.database.read() as tx:
         assert (tx.engine_state.get("gone"), tx.engine_state.get("stays")) == ("yes", "yes")
+
+
+def test_attempts_of_a_journal_that_was_removed_are_lost_and_never_launched_again(yard: Yard) -> None:
+    retried = yard.submit(retryStrategy={"attempts": 2})
+    once = yard.submit()
+    assert set(yard.running()) == {retried, once}
+    yard.world.kill_supervisor()
+    yard.world.supervisor.journal = Journal("another journal")
+    yard.settle()
+    assert yard.end_of(once)[1] == reasons.host_terminated(INSTANCE_ID)
+    assert yard.running() == [retried], "its second attempt, since its first may have run"
+    yard.finish(retried)
+    assert yard.end_of(retried)[::2] == ("SUCCEEDED", 2)

@@ -114,7 +114,7 @@ class Engine:
         self._position = x.Position()
         self._active: dict[AttemptId, Attempt] = {}
         self._outranked: tuple[AttemptId, ...] = ()
-        self._yard_is_stale = False
+        self._yard_is_stale = self._is_new_journal = False
         self._around = Surroundings(
             machine=Room(capacity.vcpus, capacity.memory_mib, capacity.gpus),
             instance_id=executor.instance_id,
@@ -270,6 +270,7 @@ class Engine:
                     position = message.position
                 case x.Observed():
                     self._held = _Held(True, set(message.attempts))
+                    self._is_new_journal |= self._position.journal not in ("", message.position.journal)
                     position = message.position
                 case x.ConnectionLost():
                     log.warning("the executor cannot be reached: %s", message.detail)
@@ -284,13 +285,25 @@ class Engine:
             if is_changed:
                 self._around.yard = Yard.read(tx)
                 tx.jobs.reconsider_misfits()
-            outcome = tick(tx, self._clock.now(), reports, self._around)
+            now = self._clock.now()
+            outcome = tick(tx, now, [*reports, *self._lost_with_the_journal(tx, now)], self._around)
             if position != self._position:
                 tx.engine_state.set(_POSITION, f"{position.journal} {position.record}")
         self._yard_is_stale = False
+        self._is_new_journal = False
         if is_changed:
             self._configure()
         return outcome
+
+    def _lost_with_the_journal(self, tx: Transaction, now: Millis) -> list[x.Report]:
+        """Where the journal we knew has been removed, nobody can say what it had accepted: a launch might be a second.
+
+        So every active attempt that the new journal's executor does not hold is lost, as if its host had died.
+        """
+        if not self._is_new_journal:
+            return []
+        active = tx.attempts.active()
+        return [x.AttemptLost(a.attempt_id, now) for a in active if a.attempt_id not in self._held.attempts]
 
     @staticmethod
     def _run_call(tx: Transaction, call: _Call) -> None:

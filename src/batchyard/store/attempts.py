@@ -13,7 +13,7 @@ _COLUMNS = (
     "log_group, log_stream, started_at, stopped_at, due_at, stop_wanted, exit_code, reason, status_reason"
 )
 _SELECT = f"SELECT {_COLUMNS} FROM attempts"
-_WRITE = f"INSERT OR REPLACE INTO attempts ({_COLUMNS}) VALUES ({', '.join('?' * 19)})"
+_INSERT = f"INSERT INTO attempts ({_COLUMNS}) VALUES ({', '.join('?' * 19)})"
 _UPDATE = (
     "UPDATE attempts SET started_at=?, stopped_at=?, due_at=?, stop_wanted=?, exit_code=?, reason=?, status_reason=?"
     " WHERE job_seq=? AND array_index=? AND attempt=?"
@@ -69,7 +69,7 @@ class Attempts:
             for a in attempts
         ]
         if values:
-            self._run(_WRITE, values)
+            self._run(_INSERT, values)
 
     def update(self, attempts: Iterable[Attempt]) -> None:
         """Write what changes of attempts."""
