@@ -135,6 +135,11 @@ class Attempts:
             self.stop(attempt.launch.attempt_id, grace_seconds)
 
     @property
+    def has_waiting(self) -> bool:
+        """Whether an attempt waits for its slot."""
+        return bool(self._queue)
+
+    @property
     def idle(self) -> bool:
         """Whether nothing waits or runs."""
         return not self._queue and not self.running

@@ -32,6 +32,7 @@ from batchyard.supervisor.connection import Connection, ConnectionEnded
 from batchyard.supervisor.journal import End, Journal, Running
 from batchyard.supervisor.processes import process
 
+_BUSY_GATHER_SECONDS = 0.020  # while attempts wait for a slot, nobody waits for these reports
 _GATHER_SECONDS = 0.005
 _JOURNAL_AGAIN_SECONDS = 1.0
 _SIGTERM_GRACE_SECONDS = 10.0
@@ -170,7 +171,7 @@ class Supervisor:
         now = time.monotonic()
         again = self._attempts.announce(now, self._on_start)
         if self._unwritten:
-            wait = self._flushed_at + _GATHER_SECONDS - now
+            wait = self._flushed_at + (_BUSY_GATHER_SECONDS if self._attempts.has_waiting else _GATHER_SECONDS) - now
             if wait > 0:
                 return _earliest(again, wait)
             self._flushed_at = now
