@@ -13,7 +13,7 @@ help: ## this list
 install: .venv/installed ## make .venv with batchyard and everything that develops it
 
 .venv/installed: requirements.lock pyproject.toml
-	$(PYTHON) -m venv .venv
+	bash tools/make-venv .venv $(PYTHON)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
@@ -45,7 +45,7 @@ bench: install .venv-bench/installed ## the benchmarks, with their ratios into d
 	$(BIN)/python -m benchmarks --write-docs $(ARGS)
 
 .venv-bench/installed: requirements-bench.lock
-	$(PYTHON) -m venv .venv-bench
+	bash tools/make-venv .venv-bench $(PYTHON)
 	.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bench.lock
 	@touch $@
 
