@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from batchyard.core import quotas
+from batchyard.core.access import Principal
 from batchyard.core.ids import Arn, Millis
 from batchyard.engine.clock import Ids
 from batchyard.engine.terms import TermsCache
@@ -41,6 +42,8 @@ class Context:
     settings: Settings
     ids: Ids
     terms: TermsCache
+    principal: Principal | None = None
+    """Who calls; None where nobody is asked."""
 
     def arn(self, tail: str, *, service: str = "batch") -> Arn:
         """The ARN of a resource in the caller's region, from its tail (`job-queue/default`)."""

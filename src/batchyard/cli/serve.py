@@ -125,6 +125,8 @@ def _log_to_stderr(form: LogFormat) -> None:
 
 
 def _fields(formatter: "logging.Formatter", record: "logging.LogRecord") -> dict[str, Any]:
+    from batchyard.server.request_log import request_id
+
     seconds = formatter.formatTime(record, "%Y-%m-%dT%H:%M:%S")
     fields: dict[str, Any] = {
         "time": f"{seconds}.{int(record.msecs):03}",
@@ -132,6 +134,8 @@ def _fields(formatter: "logging.Formatter", record: "logging.LogRecord") -> dict
         "logger": record.name,
         "message": record.getMessage(),
     }
+    if (request := request_id.get()) is not None:
+        fields["request_id"] = request
     if record.exc_info:
         fields["exception"] = formatter.formatException(record.exc_info)
     return fields

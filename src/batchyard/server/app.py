@@ -21,13 +21,17 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from batchyard.core.access import Principal
 from batchyard.core.refusals import Refusal
+from batchyard.server import request_log
+from batchyard.server.gate import Gate
 from batchyard.wire import faults, model, sigv4
 from batchyard.wire.faults import Fault
 from batchyard.wire.model import Operation
 from batchyard.wire.parsing import parse
 from batchyard.wire.routing import Router
 from batchyard.wire.serializing import serialize
+from batchyard.wire.sigv4 import Received
 from batchyard.wire.validation import validate
 
 BODY_BYTES_MAX = 1024 * 1024
@@ -39,12 +43,14 @@ _log = logging.getLogger(__name__)
 class RequestContext:
     """What is known of a request besides its members.
 
-    region is that of the signature's credential scope, `us-east-1` without one. access_key_id is who claims to call.
+    region is that of the signature's credential scope, `us-east-1` without one. access_key_id is who claims to call,
+    principal who was found to call; None where nobody is asked.
     """
 
     request_id: str
     region: str
     access_key_id: str | None
+    principal: Principal | None = None
 
 
 class Dispatch(Protocol):
@@ -59,13 +65,22 @@ class Dispatch(Protocol):
     ) -> Mapping[str, Any]: ...
 
 
-def create_app(dispatch: Dispatch, *, body_limit: int = BODY_BYTES_MAX, routes: Sequence[BaseRoute] = ()) -> ASGIApp:
-    """The application. body_limit is in bytes; routes are further pages (a console) beside `/health`."""
+def create_app(
+    dispatch: Dispatch,
+    *,
+    body_limit: int = BODY_BYTES_MAX,
+    routes: Sequence[BaseRoute] = (),
+    gate: Gate | None = None,
+) -> ASGIApp:
+    """The application. body_limit is in bytes; routes are further pages (a console) beside `/health`.
+
+    gate decides who may call operations, None lets everyone; pages ask it themselves if they show anything.
+    """
     pages = Starlette(
         routes=[Route("/health", _health), *routes],
         exception_handlers={HTTPException: _page_refused},
     )
-    aws = _AwsEndpoint(dispatch, body_limit)
+    aws = _AwsEndpoint(dispatch, body_limit, gate if gate is not None and gate.is_needed else None)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         is_aws = scope["type"] == "http" and (
@@ -101,14 +116,16 @@ class _Disconnected(Exception):
 class _AwsEndpoint:
     """AWS Batch and CloudWatch Logs as one ASGI callable."""
 
-    def __init__(self, dispatch: Dispatch, body_limit: int) -> None:
+    def __init__(self, dispatch: Dispatch, body_limit: int, gate: Gate | None) -> None:
         self._dispatch = dispatch
+        self._gate = gate
         self._body_limit = body_limit
         self._services = {service.name: service for service in (model.batch(), model.logs())}
         self._router = Router(self._services.values())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request_id = str(uuid.uuid4())
+        request_log.request_id.set(request_id)
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         service = self._services["logs" if "x-amz-target" in headers and scope["path"] == "/" else "batch"]
         status, code = 200, b""
@@ -135,13 +152,21 @@ class _AwsEndpoint:
         query = scope["query_string"].decode("latin-1")
         route = self._router.route(scope["method"], scope["raw_path"].decode("latin-1"), headers.get("x-amz-target"))
         body = await self._body(headers, receive)
+        principal = None if self._gate is None else self._admit(self._gate, route.operation, scope, headers, body)
         parsed = parse(
             route.operation, body, query=query, labels=route.labels, content_type=headers.get("content-type")
         )
         request = validate(route.operation, parsed)
         caller = sigv4.caller(headers.get("authorization"), query)
-        context = RequestContext(request_id, caller.region, caller.access_key_id)
+        context = RequestContext(request_id, caller.region, caller.access_key_id, principal)
         return serialize(route.operation, await self._dispatch(route.operation, request, context))
+
+    @staticmethod
+    def _admit(
+        gate: Gate, operation: Operation, scope: Scope, headers: Mapping[str, str], body: bytes
+    ) -> Principal | None:
+        path, query = scope["raw_path"].decode("latin-1"), scope["query_string"].decode("latin-1")
+        return gate.admit(operation, Received(operation.service, scope["method"], path, query, headers, body))
 
     async def _body(self, headers: Mapping[str, str], receive: Receive) -> bytes:
         """The whole body, never holding more than the limit: a body that says or proves to be larger is not read on."""

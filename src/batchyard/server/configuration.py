@@ -7,12 +7,18 @@ from typing import Any
 import msgspec
 import platformdirs
 
+from batchyard.server import access_keys
+from batchyard.server.access_keys import Auth
+from batchyard.server.problem import ConfigurationProblem as ConfigurationProblem
+
 DEFAULT_PORT = 22824
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
-class ConfigurationProblem(Exception):
-    """The configuration cannot be used; the message says what to change."""
+class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[limits]`. requests_per_second: of one access key, None for no bound."""
+
+    requests_per_second: float | None = None
 
 
 def default_data_folder() -> Path:
@@ -26,7 +32,8 @@ class Configuration:
 
     max_vcpus, max_memory (MiB): what jobs may hold together; None is what the machine has, more is overcommitment by
     choice. log_cap_bytes: of one attempt's log, None for no cap. stop_grace_seconds: between SIGTERM and SIGKILL.
-    synchronous: SQLite's; anything less than FULL gives up promise 1 on power loss.
+    synchronous: SQLite's; anything less than FULL gives up promise 1 on power loss. auth: who may call, everyone if it
+    has no keys. limits: how often.
     """
 
     host: str = "127.0.0.1"
@@ -42,6 +49,8 @@ class Configuration:
     log_cap_bytes: int | None = None
     stop_grace_seconds: float = 30.0
     synchronous: str = "FULL"
+    auth: Auth = field(default_factory=Auth)
+    limits: Limits = field(default_factory=Limits)
 
 
 EXECUTORS = ("auto", "process", "oci", "docker", "podman")
@@ -58,7 +67,13 @@ def read_configuration(file: Path | None, flags: dict[str, Any]) -> Configuratio
         configuration = msgspec.convert(settings, Configuration, strict=True)
     except msgspec.ValidationError as problem:
         raise ConfigurationProblem(f"{file or 'flags'}: {problem}") from None
-    return _checked(replace(configuration, data=configuration.data.expanduser().absolute()))
+    return _checked(
+        replace(
+            configuration,
+            data=configuration.data.expanduser().absolute(),
+            auth=access_keys.checked(configuration.auth, file),
+        )
+    )
 
 
 def _read(file: Path) -> dict[str, Any]:
@@ -76,11 +91,11 @@ def _read(file: Path) -> dict[str, Any]:
 
 
 def _checked(configuration: Configuration) -> Configuration:
-    if configuration.host not in LOOPBACK:
+    if configuration.host not in LOOPBACK and not configuration.auth.keys:
         raise ConfigurationProblem(
             f"Refusing to listen on {configuration.host}: anyone who reaches that address could run commands on this "
-            "machine, since this Batchyard does not verify signatures. Listen on 127.0.0.1 and reach it through an "
-            "SSH tunnel."
+            "machine. Say who may, with [[auth.keys]] in a batchyard.toml, and start with --config; or listen on "
+            "127.0.0.1 and reach it through an SSH tunnel."
         )
     if configuration.executor not in EXECUTORS:
         raise ConfigurationProblem(
@@ -95,6 +110,9 @@ def _checked(configuration: Configuration) -> Configuration:
     for name, value in (("max_vcpus", configuration.max_vcpus), ("max_memory", configuration.max_memory)):
         if value is not None and value <= 0:
             raise ConfigurationProblem(f"{name} must be more than 0.")
+    rate = configuration.limits.requests_per_second
+    if rate is not None and rate <= 0:
+        raise ConfigurationProblem("limits.requests_per_second must be more than 0. Leave it out for no limit.")
     if not 2 <= configuration.array_size_max <= 1_000_000:
         raise ConfigurationProblem("array_size_max must be between 2 and 1000000.")
     if not 1 <= configuration.submit_job_kib_max <= 1024:

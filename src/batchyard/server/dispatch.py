@@ -7,13 +7,17 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
-from batchyard.api.context import Context, Settings
+from batchyard.api import access
+from batchyard.api.context import Answer, Context, Settings
 from batchyard.api.operations import Endpoint, endpoint
+from batchyard.core.access import Principal
 from batchyard.engine.clock import Clock
 from batchyard.engine.loop import Engine
 from batchyard.server.app import RequestContext
+from batchyard.server.request_log import request_id
 from batchyard.store.database import Database
 from batchyard.store.transaction import Transaction
 from batchyard.wire.model import Operation
@@ -40,15 +44,16 @@ class OperationDispatch:
         found = self._endpoints.get(operation)
         if found is None:
             found = self._endpoints[operation] = endpoint(f"{operation.service}.{operation.name}")
+        carry_out = partial(self._carry_out, operation, found, request, context)
         loop = asyncio.get_running_loop()
         if not found.writes:
-            return await loop.run_in_executor(self._readers, self._read, found, request, context.region)
+            return await loop.run_in_executor(self._readers, self._read, carry_out)
         future: asyncio.Future[Mapping[str, Any]] = loop.create_future()
         if self._loop is not loop:
             self._loop = loop
             self._engine.deliver = lambda settlements: self._deliver(loop, settlements)
         self._engine.post(
-            lambda tx: found.function(self.context(tx, context.region), request),
+            carry_out,
             lambda result, error: _settle(future, result, error),
             changes_resources=found.changes_resources,
         )
@@ -65,11 +70,24 @@ class OperationDispatch:
         with contextlib.suppress(RuntimeError):  # The loop has ended, and with it whoever waited.
             loop.call_soon_threadsafe(settle_all)
 
-    def _read(self, found: Endpoint, request: dict[str, Any], region: str) -> Mapping[str, Any]:
+    def _read(self, carry_out: Callable[[Transaction], Answer]) -> Mapping[str, Any]:
         with self._database.read() as tx:
-            return found.function(self.context(tx, region), request)
+            return carry_out(tx)
 
-    def context(self, tx: Transaction, region: str) -> Context:
+    def _carry_out(
+        self, operation: Operation, found: Endpoint, request: dict[str, Any], asked: RequestContext, tx: Transaction
+    ) -> Answer:
+        """On the engine's thread or a reader's, where log lines are to name the request as well."""
+        token = request_id.set(asked.request_id)
+        try:
+            context = self.context(tx, asked.region, asked.principal)
+            if asked.principal is None:
+                return found.function(context, request)
+            return access.carry_out(f"{operation.service}.{operation.name}", found.function, context, request)
+        finally:
+            request_id.reset(token)
+
+    def context(self, tx: Transaction, region: str, principal: Principal | None = None) -> Context:
         """The context of one call in `tx`."""
         return Context(
             tx=tx,
@@ -78,6 +96,7 @@ class OperationDispatch:
             settings=self._settings,
             ids=self._engine.ids,
             terms=self._engine.terms,
+            principal=principal,
         )
 
     def close(self) -> None:

@@ -1,5 +1,6 @@
 """Log streams: every attempt that started has one, so they are read from the rows of attempts."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,6 +42,17 @@ class LogStreams:
         )
         row = found.first()
         return None if row is None else _stream(row)
+
+    def queues(self, group: LogGroup, names: Sequence[str]) -> dict[str, str | None]:
+        """The names of the queues whose jobs wrote these streams; streams that do not exist are left out."""
+        marks = ", ".join("?" * len(names))
+        rows = self._statements.run(
+            "SELECT log_stream, json_extract(job_requests.document, '$.queue')"
+            " FROM attempts LEFT JOIN job_requests ON job_requests.seq = attempts.job_seq"
+            f" WHERE {_OF_GROUP} AND log_stream IN ({marks})",
+            (group.name, group.created_at, *names),
+        )
+        return {row[0]: row[1] for row in rows}
 
     def by_name(
         self, group: LogGroup, *, prefix: str, after: str | None, descending: bool, limit: int

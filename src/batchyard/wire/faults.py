@@ -77,6 +77,49 @@ def from_a_web_page() -> Fault:
     return Fault("AccessDeniedException", 403, "Requests made by web pages are not accepted.")
 
 
+def missing_authentication(service: ServiceName) -> Fault:
+    """The request is not signed."""
+    return _not_authentic(service, "MissingAuthenticationTokenException", "Missing Authentication Token")
+
+
+def incomplete_signature(service: ServiceName, text: str) -> Fault:
+    """The request has a signature that lacks something."""
+    return _not_authentic(service, "IncompleteSignatureException", text)
+
+
+def unrecognized_client(service: ServiceName) -> Fault:
+    """The access key or the session token is not one of ours."""
+    return _not_authentic(
+        service, "UnrecognizedClientException", "The security token included in the request is invalid."
+    )
+
+
+def invalid_signature(service: ServiceName, text: str | None = None) -> Fault:
+    """The signature is not what the key makes of the request, or is not valid now.
+
+    AWS Batch and CloudWatch Logs call it InvalidSignatureException, which other services call SignatureDoesNotMatch.
+    """
+    return _not_authentic(
+        service,
+        "InvalidSignatureException",
+        text
+        or "The request signature we calculated does not match the signature you provided. Check your AWS Secret "
+        "Access Key and signing method. Consult the service documentation for details.",
+    )
+
+
+def _not_authentic(service: ServiceName, code: str, text: str) -> Fault:
+    # Services of JSON 1.1 answer 400 where those of rest-json answer 403.
+    return Fault(code, 403 if service == "batch" else 400, text)
+
+
+def too_many_requests(service: ServiceName) -> Fault:
+    """The caller makes more requests than the operator allows; clients wait and try again."""
+    if service == "batch":
+        return Fault("TooManyRequestsException", 429, "Too Many Requests")
+    return Fault("ThrottlingException", 400, "Rate exceeded")
+
+
 def server_exception(service: ServiceName, request_id: str) -> Fault:
     """A bug of ours: says nothing but where the operator finds the story."""
     code = "ServerException" if service == "batch" else "ServiceUnavailableException"

@@ -90,14 +90,15 @@ def _reader(name: str, shape: Shape) -> _Reader:
     def read_query(members: Parsed, _labels: Mapping[str, str], query: str) -> None:
         # A member of the query string is not one of the body, whatever the body says.
         members.pop(name, None)
-        values = [value for key, value in _query_items(query) if key == wire_name]
+        values = [value for key, value in query_items(query) if key == wire_name]
         if values:
             members[name] = values if is_list else values[-1]
 
     return read_query
 
 
-def _query_items(query: str) -> list[tuple[str, str]]:
+def query_items(query: str) -> list[tuple[str, str]]:
+    """Names and values of a raw query string, decoded; SerializationFault if it cannot be or has too many."""
     parts = [part for part in query.split("&") if part]
     if len(parts) > QUERY_ITEMS_MAX:
         raise SerializationFault("The request's query string has too many items.")

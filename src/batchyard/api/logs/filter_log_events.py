@@ -23,7 +23,7 @@ from batchyard.store.log_streams import LogStream
 
 _GROUP = ("logGroupName", "logGroupIdentifier")
 _QUESTION = (*_GROUP, "logStreamNames", "logStreamNamePrefix", "startTime", "endTime", "filterPattern")
-_STREAM_NAMES = 100
+STREAM_NAMES_MAX = 100
 _STREAMS_PER_PAGE = 1000
 _EVENTS_LOOKED_AT = 100_000
 _STREAMS_READ_AT_ONCE = 500
@@ -153,7 +153,7 @@ def _streams(context: Context, group: LogGroup, request: dict[str, Any], window:
     if names and prefix:
         raise refusals.log_parameter_invalid("logStreamNames and logStreamNamePrefix are mutually exclusive")
     if names:
-        check_range("The number of logStreamNames", len(names), 1, _STREAM_NAMES)
+        check_range("The number of logStreamNames", len(names), 1, STREAM_NAMES_MAX)
         return iter(sorted(_named(context, group, names), key=lambda stream: (stream.started_at, stream.name)))
     return _by_start(context, group, prefix, window)
 

@@ -10,6 +10,7 @@ with the mark of its sentence: [seen] in real output, [model], [doc], or [chosen
 ours stands in (docs/unknowns.md lists those). One file per group; callers see them all here.
 """
 
+from batchyard.core.refusals.access import *  # noqa: F403
 from batchyard.core.refusals.container_properties import *  # noqa: F403
 from batchyard.core.refusals.general import *  # noqa: F403
 from batchyard.core.refusals.job_definitions import *  # noqa: F403
