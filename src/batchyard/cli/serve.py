@@ -58,7 +58,8 @@ def serve(
     default, of the whole machine.
     """
     from batchyard.server.assembly import Yard
-    from batchyard.server.configuration import ConfigurationProblem, read_configuration
+    from batchyard.server.configuration import read_configuration
+    from batchyard.server.problem import ConfigurationProblem
     from batchyard.store.database import DatabaseProblem
 
     sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)

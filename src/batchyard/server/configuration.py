@@ -9,7 +9,7 @@ import platformdirs
 
 from batchyard.server import access_keys
 from batchyard.server.access_keys import Auth
-from batchyard.server.problem import ConfigurationProblem as ConfigurationProblem
+from batchyard.server.problem import ConfigurationProblem
 
 DEFAULT_PORT = 22824
 LOOPBACK = ("127.0.0.1", "::1", "localhost")

@@ -5,7 +5,7 @@ import os
 import secrets
 from pathlib import Path
 
-from batchyard.server.configuration import ConfigurationProblem
+from batchyard.server.problem import ConfigurationProblem
 
 _LOCK = "server.lock"
 _PROCESS_ID = "server.pid"
