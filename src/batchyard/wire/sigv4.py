@@ -289,7 +289,7 @@ def _signature(received: Received, items: list[tuple[str, str]], claim: _Claim, 
         raise faults.invalid_signature(received.service)
     request = _Request(
         method=received.method,
-        url=f"http://host{received.raw_path}",
+        url=f"http://localhost{received.raw_path}",
         params=[item for item in items if item[0] != "X-Amz-Signature"] if claim.expires_seconds is not None else items,
         headers={"X-Amz-Content-SHA256": payload},
         signed_headers=_Headers((name, received.headers[name]) for name in claim.signed_headers),
