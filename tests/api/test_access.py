@@ -62,6 +62,10 @@ def submit(yard: Yard, queue: str, **members: Any) -> str:
     return str(answer["jobId"])
 
 
+def status(yard: Yard, job_id: str) -> str:
+    return str(yard.call("DescribeJobs", jobs=[job_id])["jobs"][0]["status"])
+
+
 def arn(tail: str) -> str:
     return f"arn:aws:batch:eu-central-1:123456789012:{tail}"
 
@@ -156,8 +160,8 @@ def test_ends_own_jobs_only(two_queues: Yard) -> None:
             assert denied(two_queues, ALICE, operation, jobId=job_id, reason="no") == arn(f"job/{foreign}")
         ask(two_queues, ALICE, operation, jobId=own, reason="hers")
         ask(two_queues, ALICE, operation, jobId="00000000-0000-4000-8000-000000000000", reason="nobody's")
-    assert two_queues.call("DescribeJobs", jobs=[foreign])["jobs"][0]["status"] == "SUBMITTED"
-    assert two_queues.call("DescribeJobs", jobs=[own])["jobs"][0]["status"] == "FAILED"
+    assert status(two_queues, foreign) != "FAILED"
+    assert status(two_queues, own) == "FAILED"
 
 
 @pytest.mark.parametrize("operation", ["CancelJobs", "TerminateJobs"])
@@ -169,7 +173,7 @@ def test_ends_many_jobs_and_says_which_were_not_hers(two_queues: Yard, operation
         foreign: "AccessDenied",
         "not an id": "ClientException",
     }
-    assert two_queues.call("DescribeJobs", jobs=[foreign])["jobs"][0]["status"] == "SUBMITTED"
+    assert status(two_queues, foreign) != "FAILED"
     with pytest.raises(Refusal, match="50"):
         ask(two_queues, ALICE, operation, jobs=[foreign] * 51, reason="too many")
 
@@ -178,7 +182,7 @@ def test_is_shown_own_jobs_only(two_queues: Yard) -> None:
     own, foreign = submit(two_queues, "hers"), submit(two_queues, "other", arrayProperties={"size": 2})
     shown = ask(two_queues, ALICE, "DescribeJobs", jobs=[foreign, own, f"{foreign}:0"])["jobs"]
     assert [job["jobId"] for job in shown] == [own]
-    listed = ask(two_queues, ALICE, "ListJobs", jobQueue="hers", jobStatus="SUBMITTED")["jobSummaryList"]
+    listed = ask(two_queues, ALICE, "ListJobs", jobQueue="hers", jobStatus=status(two_queues, own))["jobSummaryList"]
     assert [job["jobId"] for job in listed] == [own]
     assert denied(two_queues, ALICE, "ListJobs", jobQueue="other") == arn("job-queue/other")
     assert denied(two_queues, ALICE, "ListJobs", arrayJobId=foreign) == arn(f"job/{foreign}")
