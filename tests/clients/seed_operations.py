@@ -6,6 +6,8 @@ each step checks, the members of all answers are noted, and at the end every mem
 """
 # ruff: noqa: T201 -- it tells its caller how far it came
 
+import os
+import pwd
 import sys
 import time
 from pathlib import Path
@@ -166,7 +168,7 @@ def a_single_job_with_every_member() -> None:
             "environment": [{"name": "KEPT", "value": "1"}, {"name": "COLOUR", "value": "red"}],
             "readonlyRootFilesystem": False,
             "privileged": False,
-            "user": "root",
+            "user": pwd.getpwuid(os.getuid()).pw_name,
             "ulimits": [{"name": "nofile", "softLimit": 512, "hardLimit": 1024}],
         },
     )

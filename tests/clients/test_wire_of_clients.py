@@ -3,6 +3,7 @@
 import http.client
 import json
 import re
+import socket
 from collections.abc import Mapping
 from typing import Any
 
@@ -168,3 +169,14 @@ def test_an_integer_may_come_as_a_float(connection: http.client.HTTPConnection, 
 
 def test_health_answers_once_the_server_listens(connection: http.client.HTTPConnection) -> None:
     assert ask(connection, "/health", method="GET").status == 200
+
+
+def test_an_answer_arrives_whole_or_not_at_all(yard: Yard) -> None:
+    # Else a server killed between head and body would leave botocore with a good answer that says nothing.
+    body = b'{"jobs": ["unknown"]}'
+    with socket.create_connection(("127.0.0.1", yard.server.port)) as channel:
+        for _ in range(50):
+            channel.sendall(
+                b"POST /v1/describejobs HTTP/1.1\r\nHost: yard\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
+            )
+            assert channel.recv(65536).endswith(b'{"jobs":[]}')

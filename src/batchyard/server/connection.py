@@ -20,6 +20,42 @@ REQUEST_SECONDS_MAX = 30.0
 """From the first byte of a request, or from the connection's start, to the request's last byte."""
 
 
+class _WholeAnswers:
+    """A transport that sends the head of an answer together with the beginning of its body.
+
+    uvicorn writes the two one after the other. A server that is killed in between would leave a client with a good
+    status and no answer in it, and botocore takes that for an empty one: a SubmitJob without a jobId. It is also a
+    system call less.
+    """
+
+    def __init__(self, transport: Any) -> None:
+        self._transport = transport
+        self._head = b""
+
+    def write(self, data: bytes) -> None:
+        """Send, or keep back what is the head of an answer."""
+        if not self._head and data.startswith(b"HTTP/1.1 ") and not data.startswith(b"HTTP/1.1 100"):
+            self._head = data
+        else:
+            self._transport.write(self._head + data)
+            self._head = b""
+
+    def flush(self) -> None:
+        """Send a head that no body follows."""
+        if self._head:
+            self._transport.write(self._head)
+            self._head = b""
+
+    def close(self) -> None:
+        """Send what is kept back, and close."""
+        self.flush()
+        self._transport.close()
+
+    def is_closing(self) -> bool:
+        """As of the transport."""
+        return bool(self._transport.is_closing())
+
+
 class BoundedHttpProtocol(HttpToolsProtocol):
     """uvicorn's protocol with a bound on overhead and on patience.
 
@@ -61,6 +97,16 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         ):
             raise ValueError("a request that offers to change the protocol has a body")
         super().on_headers_complete()
+        if self.cycle is not None:
+            answers = _WholeAnswers(self.transport)
+            on_response = self.cycle.on_response
+
+            def complete() -> None:
+                answers.flush()
+                on_response()
+
+            self.cycle.transport = answers  # type: ignore[assignment] # all that a cycle asks of a transport
+            self.cycle.on_response = complete
 
     def on_body(self, body: bytes) -> None:
         self._overhead -= len(body)

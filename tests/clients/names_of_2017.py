@@ -1,4 +1,4 @@
-"""Becomes sitecustomize.py of `.venv-2017`: names that Python 3.10 took away, where programs of 2017 look for them."""
+"""Loaded by a .pth file of `.venv-2017` at every start: names that Python 3.10 took away, where 2017 looks for them."""
 
 import collections
 import collections.abc
