@@ -38,6 +38,10 @@ test: install ## every test that this machine can run; installs what they need
 quick: install ## the tests that start no process: under a minute
 	$(BIN)/python -m pytest -n 2 -m "not process and not slow" $(ARGS)
 
+test-clients: install ## install the client programs (1.5 GB) into .venv-clients/ and run their tests
+	PYTHON=$(PYTHON) bash tests/clients/install || true
+	$(BIN)/python -m pytest -m clients $(ARGS)
+
 sim: install ## the crash simulation over SEEDS seeds (or SEED=n for one)
 	$(BIN)/python -m tests.simulation.run $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))
 
@@ -65,4 +69,4 @@ docs: install ## build the documentation into site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 clean: ## remove everything that can be made again
-	rm -rf .venv .venv-bench site build dist .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-bench .venv-clients site build dist .mypy_cache .ruff_cache .hypothesis

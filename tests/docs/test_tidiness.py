@@ -1,6 +1,7 @@
 """What must not be in the repository, and how large its parts may grow. No file and no function is excepted."""
 
 import ast
+import json
 import re
 from pathlib import Path
 
@@ -56,13 +57,20 @@ def test_plain_http_leads_to_this_machine_alone() -> None:
 
 
 def test_lock_files_hold_hashes_and_no_address() -> None:
-    for path in ROOT.glob("requirements*.lock"):
+    for path in (path for path in files(".lock") if path.name.startswith("requirements")):
         text = path.read_text()
         assert "://" not in text, path.name
         assert "--index-url" not in text, path.name
         requirements = re.findall(r"^[a-z0-9].*==.*$", text, re.MULTILINE)
         assert requirements
         assert all(line.endswith("\\") for line in requirements), path.name
+
+
+def test_package_locks_hold_hashes_and_no_address() -> None:
+    for path in files("package-lock.json"):
+        packages = {where: entry for where, entry in json.loads(path.read_text())["packages"].items() if where}
+        assert packages, name(path)
+        assert [where for where, entry in packages.items() if "resolved" in entry or not entry["integrity"]] == []
 
 
 def test_every_file_has_one_point() -> None:
