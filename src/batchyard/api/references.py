@@ -4,7 +4,7 @@ import re
 
 from batchyard.core import refusals
 from batchyard.core.names import is_resource_name
-from batchyard.core.resources import ComputeEnvironment, JobDefinition, JobQueue
+from batchyard.core.resources import ComputeEnvironment, JobDefinition, JobQueue, Record
 from batchyard.store.transaction import Transaction
 
 _ARN = re.compile(r"arn:[a-z0-9-]+:batch:[a-z0-9-]*:[0-9]*:(?P<tail>[a-z-]+/.+)", re.DOTALL)
@@ -61,3 +61,9 @@ def find_job_definition(tx: Transaction, reference: str) -> JobDefinition | None
     if revision is None:
         return tx.job_definitions.newest_active(name)
     return tx.job_definitions.get(name, revision)
+
+
+def find_scheduling_policy(tx: Transaction, arn: str) -> Record | None:
+    """The policy of an ARN; None for whatever is no ARN of a policy, since policies have no other reference."""
+    kind, _, name = (tail_of(arn) or "").partition("/")
+    return tx.scheduling_policies.get(name) if kind == "scheduling-policy" else None

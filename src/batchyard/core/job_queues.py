@@ -8,6 +8,7 @@ from batchyard.core.names import is_job_name
 from batchyard.core.resources import VALID, ComputeEnvironment
 
 HEALTHY = "JobQueue Healthy"
+SAGEMAKER_TRAINING = "SAGEMAKER_TRAINING"
 
 _TYPES = {"EC2": "ECS", "FARGATE": "ECS_FARGATE", "MANAGED_INSTANCES": "ECS_MANAGED_INSTANCES"}
 _SHORTEST_LIMIT_SECONDS, _LONGEST_LIMIT_SECONDS = 600, 86400

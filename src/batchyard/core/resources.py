@@ -44,7 +44,8 @@ class ComputeEnvironment:
 
 @dataclass(frozen=True, slots=True)
 class JobQueue:
-    """`compute_environments` are names, best first (computeEnvironmentOrder, by `order`)."""
+    """`compute_environments` are names, best first (computeEnvironmentOrder, by `order`); `scheduling_policy` is the
+    name of its policy, None for a queue that is first in, first out."""
 
     id: int
     name: str
@@ -74,3 +75,13 @@ class JobDefinition:
     def reference(self) -> str:
         """`name:revision`."""
         return f"{self.name}:{self.revision}"
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A scheduling policy: all that it says is its `document`."""
+
+    id: int
+    name: str
+    created_at: Millis
+    document: Document

@@ -54,6 +54,13 @@ class JobQueues:
         )
         return found.first() is not None
 
+    def any_follows(self, scheduling_policy: str) -> bool:
+        """Whether any queue has this scheduling policy, by name."""
+        found = self._statements.run(
+            "SELECT 1 FROM job_queues WHERE scheduling_policy = ? LIMIT 1", (scheduling_policy,)
+        )
+        return found.first() is not None
+
     def count(self) -> int:
         """How many there are."""
         counted = self._statements.run("SELECT count(*) FROM job_queues")

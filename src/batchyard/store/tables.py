@@ -65,6 +65,16 @@ job_queues = Table(
     sqlite_autoincrement=True,  # or the jobs of a deleted queue would be those of the next one
 )
 
+scheduling_policies = Table(
+    "scheduling_policies",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("name", String, nullable=False, unique=True),
+    Column("created_at", Integer, nullable=False),
+    Column("document", Text, nullable=False),
+    sqlite_autoincrement=True,  # or a page would go on in the middle of what came later
+)
+
 job_definitions = Table(
     "job_definitions",
     metadata,

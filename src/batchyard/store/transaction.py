@@ -20,6 +20,7 @@ from batchyard.store.job_queues import JobQueues
 from batchyard.store.jobs import Jobs
 from batchyard.store.log_groups import LogGroups
 from batchyard.store.log_streams import LogStreams
+from batchyard.store.records import Records
 from batchyard.store.statements import Statements
 from batchyard.store.tags import Tags
 
@@ -44,6 +45,11 @@ class Transaction:
     def job_queues(self) -> JobQueues:
         """Job queues."""
         return JobQueues(self.statements)
+
+    @cached_property
+    def scheduling_policies(self) -> Records:
+        """Scheduling policies."""
+        return Records(self.statements, "scheduling_policies")
 
     @cached_property
     def job_definitions(self) -> JobDefinitions:

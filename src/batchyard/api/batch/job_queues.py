@@ -10,10 +10,18 @@ from typing import Any
 
 from batchyard.api.context import Context
 from batchyard.api.pagination import Page
-from batchyard.api.references import find_compute_environment, find_job_queue, name_of
+from batchyard.api.references import find_compute_environment, find_job_queue, find_scheduling_policy, name_of
 from batchyard.core import quotas, refusals
-from batchyard.core.job_queues import HEALTHY, check_order, check_queue_name, job_state_time_limit_actions, queue_type
+from batchyard.core.job_queues import (
+    HEALTHY,
+    SAGEMAKER_TRAINING,
+    check_order,
+    check_queue_name,
+    job_state_time_limit_actions,
+    queue_type,
+)
 from batchyard.core.resources import DELETING, DISABLED, ENABLED, VALID, JobQueue
+from batchyard.core.scheduling_policies import QUOTA_SHARE
 from batchyard.core.tags import new_tags
 
 _KIND = "job-queue"
@@ -28,6 +36,7 @@ def create_job_queue(context: Context, request: dict[str, Any]) -> dict[str, Any
     limits = job_state_time_limit_actions(request.get("jobStateTimeLimitActions") or ())
     entries = request.get("computeEnvironmentOrder") or ()
     names, order = _order(context, entries, request.get("jobQueueType"))
+    policy = _policy(context, request, order["jobQueueType"])
     queues = context.tx.job_queues
     if queues.get(name) is not None:
         raise refusals.already_exists()
@@ -42,7 +51,7 @@ def create_job_queue(context: Context, request: dict[str, Any]) -> dict[str, Any
             status_reason=HEALTHY,
             priority=request["priority"],
             compute_environments=names,
-            scheduling_policy=None,
+            scheduling_policy=policy,
             created_at=context.now,
             document={**order, "jobStateTimeLimitActions": limits},
         )
@@ -61,6 +70,7 @@ def update_job_queue(context: Context, request: dict[str, Any]) -> dict[str, Any
     if entries := request.get("computeEnvironmentOrder"):
         names, order = _order(context, entries, None)
         document |= order
+    policy = _replaced_policy(context, queue, request)
     if "jobStateTimeLimitActions" in request:
         document["jobStateTimeLimitActions"] = job_state_time_limit_actions(request["jobStateTimeLimitActions"])
     context.tx.job_queues.update(
@@ -69,6 +79,7 @@ def update_job_queue(context: Context, request: dict[str, Any]) -> dict[str, Any
             state=request.get("state", queue.state),
             priority=request.get("priority", queue.priority),
             compute_environments=names,
+            scheduling_policy=policy,
             document=document,
         )
     )
@@ -106,15 +117,38 @@ def describe_job_queues(context: Context, request: dict[str, Any]) -> dict[str, 
 
 
 def _check_kind(request: Mapping[str, Any]) -> None:
-    """Service environments and scheduling policies cannot be made in this yard, so none that is named exists."""
+    """Service environments cannot be made in this yard, so none that is named exists."""
     if request.get("serviceEnvironmentOrder"):
         if request.get("computeEnvironmentOrder"):
             raise refusals.two_environment_orders()
         raise refusals.service_environments_must_be_valid()
-    if request.get("jobQueueType") == "SAGEMAKER_TRAINING":
+    if request.get("jobQueueType") == SAGEMAKER_TRAINING:
         raise refusals.sagemaker_queue_needs_service_environments()
-    if policy := request.get("schedulingPolicyArn"):
-        raise refusals.scheduling_policy_not_found(policy)
+
+
+def _policy(context: Context, request: Mapping[str, Any], job_queue_type: str) -> str | None:
+    """The name of the policy that the request names, which must be one for queues of this type."""
+    if not (arn := request.get("schedulingPolicyArn")):
+        return None
+    policy = find_scheduling_policy(context.tx, arn)
+    if policy is None:
+        raise refusals.scheduling_policy_not_found(arn)
+    if QUOTA_SHARE in policy.document and job_queue_type != SAGEMAKER_TRAINING:
+        raise refusals.quota_management_needs_sagemaker()
+    return policy.name
+
+
+def _replaced_policy(context: Context, queue: JobQueue, request: Mapping[str, Any]) -> str | None:
+    """The policy's name after an update: it can be replaced by one of its kind, never gained or lost (F 8.2)."""
+    name = _policy(context, request, queue.document["jobQueueType"])
+    if name is None or name == queue.scheduling_policy:
+        return queue.scheduling_policy
+    if queue.scheduling_policy is None:
+        raise refusals.queue_cannot_gain_policy()
+    former, latter = context.tx.scheduling_policies.named([queue.scheduling_policy, name])
+    if former.document.keys() != latter.document.keys():
+        raise refusals.queue_policy_kind_fixed()
+    return name
 
 
 def _order(
@@ -156,5 +190,5 @@ def _detail(context: Context, queue: JobQueue) -> dict[str, Any]:
         "tags": context.tx.tags.get(f"{_KIND}/{queue.name}"),
     }
     if queue.scheduling_policy is not None:
-        detail["schedulingPolicyArn"] = queue.scheduling_policy
+        detail["schedulingPolicyArn"] = context.arn(f"scheduling-policy/{queue.scheduling_policy}")
     return detail

@@ -18,3 +18,4 @@ from batchyard.core.refusals.jobs import *  # noqa: F403
 from batchyard.core.refusals.logs import *  # noqa: F403
 from batchyard.core.refusals.queues_and_environments import *  # noqa: F403
 from batchyard.core.refusals.refusal import Refusal as Refusal
+from batchyard.core.refusals.scheduling import *  # noqa: F403

@@ -65,11 +65,6 @@ def sagemaker_queue_needs_service_environments() -> Refusal:
     return static("Job queues of type SAGEMAKER_TRAINING must have serviceEnvironmentOrder.")
 
 
-def scheduling_policy_not_found(arn: str) -> Refusal:
-    """A queue with an unknown scheduling policy. [seen]"""
-    return bare(f"SchedulingPolicy {arn} not found.")
-
-
 def job_state_action_invalid() -> Refusal:
     """A job-state time limit with another action than CANCEL. [seen]"""
     return static("Invalid job action. Valid job actions: [CANCEL]")
