@@ -24,9 +24,10 @@ class Records:
         row = self._run(f"{self._select} WHERE name = ?", (name,)).one_or_none()
         return None if row is None else _record(row)
 
-    def page(self, after: int, limit: int) -> list[Record]:
-        """At most `limit`, oldest first, of those with a greater id than `after`."""
-        return [_record(row) for row in self._run(f"{self._select} WHERE id > ? ORDER BY id LIMIT ?", (after, limit))]
+    def page(self, after: int, limit: int, *, prefix: str = "") -> list[Record]:
+        """At most `limit`, oldest first, of those with a greater id than `after` whose names begin with `prefix`."""
+        statement = f"{self._select} WHERE id > ? AND substr(name, 1, length(?)) = ? ORDER BY id LIMIT ?"
+        return [_record(row) for row in self._run(statement, (after, prefix, prefix, limit))]
 
     def named(self, names: Sequence[str]) -> list[Record]:
         """Those of these names that exist, in the order given."""

@@ -9,6 +9,9 @@ _EXISTS = {
     "job-queue": "SELECT 1 FROM job_queues WHERE name = ?",
     "compute-environment": "SELECT 1 FROM compute_environments WHERE name = ?",
     "scheduling-policy": "SELECT 1 FROM scheduling_policies WHERE name = ?",
+    "consumable-resource": "SELECT 1 FROM consumable_resources WHERE name = ?",
+    "service-environment": "SELECT 1 FROM service_environments WHERE name = ?",
+    "quota-share": "SELECT 1 FROM quota_shares WHERE name = ?",
     "job-definition": "SELECT 1 FROM job_definitions WHERE name = ? AND revision = ?",
 }
 
