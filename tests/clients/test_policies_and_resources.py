@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from tests.cli.terminal import Terminal
 from tests.clients.server_process import wait_for
 from tests.clients.yard import Gate, Yard
 
@@ -52,6 +53,8 @@ def test_a_licence_is_held_by_one_job_at_a_time(yard: Yard, gate: Gate, licence:
         (second, "RUNNABLE", 1),
         (first, "RUNNING", 1),
     ]
+    explained = Terminal(yard.server.url)("why", second).output
+    assert "It needs 1 of the consumable resource licence, of which 0 of 1 are free." in " ".join(explained.split())
     gate.open()
     assert yard.ended(second)["startedAt"] >= yard.ended(first)["stoppedAt"]
 

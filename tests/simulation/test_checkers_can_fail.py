@@ -71,9 +71,10 @@ def test_permits_that_are_oversold_are_noticed(monkeypatch: Patch) -> None:
     assert notices("consumables", seeds=6)
 
 
-def test_a_budget_that_is_not_debited_is_noticed(monkeypatch: Patch) -> None:
-    monkeypatch.setattr(ConsumableResources, "use_up", lambda _self, _seq: None)
-    assert notices("consumables", seeds=3)
+@pytest.mark.parametrize("forgotten", ["use_up", "return_unused"])
+def test_a_budget_that_is_not_kept_is_noticed(monkeypatch: Patch, forgotten: str) -> None:
+    monkeypatch.setattr(ConsumableResources, forgotten, lambda _self, _seq: None)
+    assert notices("consumables")
 
 
 def test_a_wrong_exit_code_is_noticed(monkeypatch: Patch) -> None:
