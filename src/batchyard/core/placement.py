@@ -159,7 +159,9 @@ class _Planner:
     def _serve(self, queue: QueueHeads) -> None:
         environments = [self.snapshot.environments[n] for n in queue.environments if n in self.snapshot.environments]
         for candidate in queue.candidates:
-            reason = never_fits(candidate.need, self.snapshot.machine, environments) or self._never_supplied(candidate)
+            reason = never_fits(candidate.need, self.snapshot.machine, environments)
+            if candidate.consumes and reason is None:
+                reason = self._never_supplied(candidate)
             if reason is not None:
                 self.result.misfits[candidate.seq] = reason
                 continue
@@ -168,7 +170,7 @@ class _Planner:
             open_to = [e for e in environments if e.accepts and e.limit >= candidate.need.vcpus]
             if not open_to:
                 continue
-            number = candidate.available if not candidate.consumes else self._supply(candidate)
+            number = self._supply(candidate) if candidate.consumes else candidate.available
             left = self._place(candidate, number, [e for e in open_to if e.name not in self.held_back])
             if left or number < candidate.available:
                 self.claimed.update(name for name, _ in candidate.consumes)
