@@ -31,5 +31,5 @@ def test_operations_that_write_say_so() -> None:
 
 def test_changes_of_queues_and_environments_reach_the_engine() -> None:
     for name, endpoint in OPERATIONS.items():
-        changes = endpoint.writes and name.endswith(("JobQueue", "ComputeEnvironment"))
+        changes = endpoint.writes and name.endswith(("JobQueue", "ComputeEnvironment", "ConsumableResource"))
         assert endpoint.changes_resources is changes, name

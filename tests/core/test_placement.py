@@ -6,7 +6,7 @@ import pytest
 
 from batchyard.core import reasons
 from batchyard.core.ids import JobSeq
-from batchyard.core.placement import Candidate, Environment, Placement, Plan, QueueHeads, Room, Snapshot, plan
+from batchyard.core.placement import Candidate, Environment, Placement, Plan, QueueHeads, Room, Snapshot, Supply, plan
 
 MACHINE = Room(8, 8000, 1)
 
@@ -124,3 +124,46 @@ def test_a_plan_is_an_answer_and_changes_nothing() -> None:
     snapshot = Snapshot(MACHINE, MACHINE, {"a": environment()}, [queue(one(1, available=3))])
     assert plan(snapshot) == plan(snapshot)
     assert plan(snapshot).placements == [Placement(JobSeq(1), "a", 3)]
+
+
+def consuming(seq: int, *needs: tuple[str, int], vcpus: float = 1, available: int = 1) -> Candidate:
+    return Candidate(JobSeq(seq), Room(vcpus, 100), available, consumes=needs)
+
+
+def supplied(*queues: QueueHeads, free: Room = MACHINE, **supplies: tuple[int, int]) -> Plan:
+    named = {name: Supply(total, left) for name, (total, left) in supplies.items()}
+    return plan(Snapshot(MACHINE, free, {"a": environment()}, queues, named))
+
+
+def test_consumable_resources_are_never_oversold_within_a_plan() -> None:
+    found = supplied(queue(consuming(1, ("x", 2), available=9), consuming(2, ("x", 1))), x=(7, 5))
+    assert placed(found) == [(1, "a", 2)], "one is left, and kept for the array that came first"
+    assert found.held == {}
+
+
+def test_the_scarcest_consumable_resource_counts() -> None:
+    found = supplied(queue(consuming(1, ("x", 1), ("y", 3), available=9)), x=(9, 9), y=(9, 7))
+    assert placed(found) == [(1, "a", 2)]
+
+
+def test_a_lower_queue_does_not_take_what_a_higher_one_waits_for() -> None:
+    high, low = queue(consuming(1, ("x", 3)), priority=9), queue(consuming(2, ("x", 1)), one(3))
+    assert placed(supplied(high, low, x=(3, 2))) == [(3, "a", 1)]
+
+
+def test_who_waits_for_room_keeps_its_consumable_resources() -> None:
+    high, low = queue(consuming(1, ("x", 1), vcpus=8), priority=9), queue(consuming(2, ("x", 1)), environments=("a",))
+    found = supplied(high, low, free=Room(4, 4000), x=(1, 1))
+    assert placed(found) == []
+    assert list(found.held) == [1]
+
+
+def test_who_waits_for_consumable_resources_holds_no_room() -> None:
+    found = supplied(queue(consuming(1, ("x", 1), vcpus=8), one(2, 8)), x=(1, 0))
+    assert placed(found) == [(2, "a", 1)]
+
+
+def test_more_than_can_ever_be_supplied_is_a_misfit() -> None:
+    found = supplied(queue(consuming(1, ("x", 2)), consuming(2, ("x", 1))), x=(1, 1))
+    assert found.misfits == {1: reasons.CONSUMABLE_RESOURCE}
+    assert placed(found) == [(2, "a", 1)]

@@ -37,7 +37,7 @@ class Yard:
         self.world.look()
         assert list(broken(self.world.records)) == []
 
-    def ask(self, operation: str, **request: Any) -> Any:
+    def ask(self, operation: str, /, **request: Any) -> Any:
         """Ask and settle; returns the answer. Raises Refusal."""
         call = self.world.ask(operation, request)
         self.settle()

@@ -21,11 +21,19 @@ class RecordsReader:
         self._attempts_max: dict[JobSeq, int] = {}
         self.numbers: dict[str, JobSeq] = {}
         """The number of each job by its id."""
+        self.needs: dict[JobSeq, dict[str, int]] = {}
+        """What an attempt of each job needs of consumable resources."""
+        self.quantities: dict[str, int] = {}
+        """How much there is of each consumable resource."""
 
     def read(self, tx: Transaction) -> Records:
         """All rows of a small yard."""
         rows = _all(tx, "jobs")
         self.numbers = {row["job_id"]: row["seq"] for row in rows}
+        self.quantities = {row["name"]: row["quantity"] for row in _all(tx, "consumable_resources")}
+        self.needs = {}
+        for row in _all(tx, "consumable_needs"):
+            self.needs.setdefault(row["job_seq"], {})[row["resource"]] = row["quantity"]
         for row in rows:
             if row["seq"] not in self._attempts_max:
                 self._attempts_max[row["seq"]] = tx.jobs.terms(row["seq"]).resolved.attempts

@@ -10,10 +10,12 @@ import pytest
 from batchyard.core import arrays, lifecycle
 from batchyard.core import dependencies as deps
 from batchyard.core.jobs import JobStatus
+from batchyard.core.placement import _Planner
 from batchyard.engine import intake
 from batchyard.engine.apply import Changes
 from batchyard.engine.tick import Surroundings
 from batchyard.executors import interface as x
+from batchyard.store.consumable_resources import ConsumableResources
 from batchyard.store.database import Database
 from batchyard.store.transaction import Transaction
 from batchyard.supervisor.slots import Slots
@@ -62,6 +64,17 @@ def test_a_supervisor_that_oversells_is_noticed(monkeypatch: Patch) -> None:
     monkeypatch.setattr(Slots, "take", take_anyway)
     # Only attempts placed ahead ever need the executor to hold them back, so this one is rare.
     assert notices("capacity", seeds=60)
+
+
+def test_permits_that_are_oversold_are_noticed(monkeypatch: Patch) -> None:
+    monkeypatch.setattr(_Planner, "_supply", lambda _self, candidate: candidate.available)
+    assert notices("consumables", seeds=6)
+
+
+@pytest.mark.parametrize("forgotten", ["use_up", "return_unused"])
+def test_a_budget_that_is_not_kept_is_noticed(monkeypatch: Patch, forgotten: str) -> None:
+    monkeypatch.setattr(ConsumableResources, forgotten, lambda _self, _seq: None)
+    assert notices("consumables")
 
 
 def test_a_wrong_exit_code_is_noticed(monkeypatch: Patch) -> None:

@@ -16,6 +16,9 @@ ENVIRONMENTS = {"small": 2, "large": 6}
 QUEUES = {"urgent": (10, ("small", "large")), "normal": (5, ("large", "small")), "narrow": (5, ("small",))}
 """Priority and compute environments, best first."""
 
+PERMITS, BUDGET = 3, 1_000_000
+"""How much there is of `permits`, which come back, and of `budget`, which does not."""
+
 _SIZES = (2, 3, 3, 5)
 _EVALUATE_ON_EXIT = (
     [{"onExitCode": "137", "action": "RETRY"}, {"onReason": "*", "action": "EXIT"}],
@@ -53,6 +56,7 @@ class Client:
         self.lost_queues: set[str] = set()
         self.widest = dict(ENVIRONMENTS)
         self._random = random.Random(f"{seed} client")
+        self._needs = random.Random(f"{seed} needs")  # of its own: what else is asked does not depend on it
         self._next: deque[Request] = deque()
         self._kinds: list[tuple[int, Callable[[], Request | None]]] = [
             (60, self._submit),
@@ -81,6 +85,9 @@ class Client:
                 )
             )
         requests += [_create_queue(name) for name in QUEUES]
+        for name, total, kind in (("permits", PERMITS, "REPLENISHABLE"), ("budget", BUDGET, "NON_REPLENISHABLE")):
+            resource = {"consumableResourceName": name, "totalQuantity": total, "resourceType": kind}
+            requests.append(("CreateConsumableResource", resource))
         for name in ("quick", "any"):
             container = {
                 "image": "image",
@@ -129,7 +136,15 @@ class Client:
             request["timeout"] = {"attemptDurationSeconds": 60}
         if depends_on := self._depends_on(request):
             request["dependsOn"] = depends_on
+        if self._needs.random() < 0.25:
+            request["consumableResourcePropertiesOverride"] = {"consumableResourceList": self._consumables()}
         return "SubmitJob", request
+
+    def _consumables(self) -> list[dict[str, Any]]:
+        """Sometimes more permits than there are."""
+        permits = {"consumableResource": "permits", "quantity": self._needs.choice([1, 1, 1, 2, 3, 4])}
+        budget = {"consumableResource": "budget", "quantity": self._needs.randint(1, 9)}
+        return self._needs.choice([[permits], [permits, budget], [budget]])
 
     def _requirements(self) -> list[dict[str, str]]:
         vcpus = self._random.choice(["0.5", "1", "2", "2", "4", "6", "8"])

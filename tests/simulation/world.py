@@ -103,6 +103,11 @@ class World:
         number = self._reader.numbers.get(job_id)
         return None if number is None else JobKey(number, int(index) if index else None)
 
+    @property
+    def reader(self) -> RecordsReader:
+        """What was read last besides the records."""
+        return self._reader
+
     def job(self, name: str) -> Job:
         """A job or child, as the rows say now."""
         key = self.key(name)

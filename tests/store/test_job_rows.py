@@ -274,13 +274,18 @@ def test_engine_state_remembers_the_last_word(tx: Transaction) -> None:
 
 
 JOBS = "SELECT * FROM jobs"
+PLAIN = f"{JOBS} WHERE placeable = 1 AND consumes = 0"
+CONSUMING = f"{JOBS} WHERE placeable = 1 AND consumes = 1"
 
 
 @pytest.mark.parametrize(
     ("index", "statement"),
     [
-        ("ix_jobs_placeable", f"{JOBS} WHERE queue_id = 1 AND placeable = 1 AND seq > 5 ORDER BY seq LIMIT 9"),
-        ("ix_jobs_placeable", f"{JOBS} WHERE placeable = 1 AND queue_id > 1 ORDER BY queue_id LIMIT 1"),
+        ("ix_jobs_placeable (", f"{PLAIN} AND queue_id = 1 AND seq > 5 ORDER BY seq LIMIT 9"),
+        ("ix_jobs_placeable (", f"{PLAIN} AND queue_id > 1 ORDER BY queue_id LIMIT 1"),
+        ("ix_jobs_placeable_consuming (", f"{CONSUMING} AND queue_id = 1 AND seq > 5 ORDER BY seq LIMIT 9"),
+        ("ix_jobs_placeable_consuming (", f"{CONSUMING} AND queue_id > 1 ORDER BY queue_id LIMIT 1"),
+        ("ix_consumable_needs_job", "SELECT * FROM consumable_needs WHERE job_seq IN (1, 2)"),
         ("ix_jobs_misfit", f"{JOBS} WHERE status IN ('RUNNABLE') AND status_reason LIKE 'MISCONFIGURATION:%'"),
         ("ix_attempts_active", "SELECT * FROM attempts WHERE stopped_at IS NULL ORDER BY placed_at, attempt_id"),
         ("ix_dependencies_on", "SELECT * FROM dependencies WHERE on_job_seq IN (1, 2) AND outcome IS NULL"),

@@ -6,11 +6,16 @@ from typing import Any
 
 from batchyard.api.batch import (
     compute_environments,
+    consumable_resources,
     describe_jobs,
     end_jobs,
     job_definitions,
     job_queues,
     list_jobs,
+    queue_snapshot,
+    quota_shares,
+    scheduling_policies,
+    service_environments,
     submit_job,
     tags,
 )
@@ -25,7 +30,8 @@ Function = Callable[[Context, dict[str, Any]], Answer]
 class Endpoint:
     """What carries an operation out. One that writes is given the tick's transaction, the others a snapshot.
 
-    changes_resources: whether it may change a queue or compute environment, which the engine then reads again.
+    changes_resources: whether it may change a queue, a compute environment or a consumable resource, which the engine
+    then reads again, and looks again at what could never fit.
     """
 
     function: Function
@@ -58,6 +64,33 @@ OPERATIONS: Mapping[str, Endpoint] = {
     "batch.UpdateJobQueue": Endpoint(job_queues.update_job_queue, writes=True, changes_resources=True),
     "batch.DeleteJobQueue": Endpoint(job_queues.delete_job_queue, writes=True, changes_resources=True),
     "batch.DescribeJobQueues": Endpoint(job_queues.describe_job_queues),
+    "batch.GetJobQueueSnapshot": Endpoint(queue_snapshot.get_job_queue_snapshot),
+    "batch.CreateSchedulingPolicy": Endpoint(scheduling_policies.create_scheduling_policy, writes=True),
+    "batch.UpdateSchedulingPolicy": Endpoint(scheduling_policies.update_scheduling_policy, writes=True),
+    "batch.DeleteSchedulingPolicy": Endpoint(scheduling_policies.delete_scheduling_policy, writes=True),
+    "batch.DescribeSchedulingPolicies": Endpoint(scheduling_policies.describe_scheduling_policies),
+    "batch.ListSchedulingPolicies": Endpoint(scheduling_policies.list_scheduling_policies),
+    "batch.CreateServiceEnvironment": Endpoint(service_environments.create_service_environment, writes=True),
+    "batch.UpdateServiceEnvironment": Endpoint(service_environments.update_service_environment, writes=True),
+    "batch.DeleteServiceEnvironment": Endpoint(service_environments.delete_service_environment, writes=True),
+    "batch.DescribeServiceEnvironments": Endpoint(service_environments.describe_service_environments),
+    "batch.CreateQuotaShare": Endpoint(quota_shares.create_quota_share, writes=True),
+    "batch.UpdateQuotaShare": Endpoint(quota_shares.update_quota_share, writes=True),
+    "batch.DeleteQuotaShare": Endpoint(quota_shares.delete_quota_share, writes=True),
+    "batch.DescribeQuotaShare": Endpoint(quota_shares.describe_quota_share),
+    "batch.ListQuotaShares": Endpoint(quota_shares.list_quota_shares),
+    "batch.CreateConsumableResource": Endpoint(
+        consumable_resources.create_consumable_resource, writes=True, changes_resources=True
+    ),
+    "batch.UpdateConsumableResource": Endpoint(
+        consumable_resources.update_consumable_resource, writes=True, changes_resources=True
+    ),
+    "batch.DeleteConsumableResource": Endpoint(
+        consumable_resources.delete_consumable_resource, writes=True, changes_resources=True
+    ),
+    "batch.DescribeConsumableResource": Endpoint(consumable_resources.describe_consumable_resource),
+    "batch.ListConsumableResources": Endpoint(consumable_resources.list_consumable_resources),
+    "batch.ListJobsByConsumableResource": Endpoint(consumable_resources.list_jobs_by_consumable_resource),
     "batch.RegisterJobDefinition": Endpoint(job_definitions.register_job_definition, writes=True),
     "batch.DeregisterJobDefinition": Endpoint(job_definitions.deregister_job_definition, writes=True),
     "batch.DescribeJobDefinitions": Endpoint(job_definitions.describe_job_definitions),

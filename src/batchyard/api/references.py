@@ -4,7 +4,7 @@ import re
 
 from batchyard.core import refusals
 from batchyard.core.names import is_resource_name
-from batchyard.core.resources import ComputeEnvironment, JobDefinition, JobQueue
+from batchyard.core.resources import ComputeEnvironment, ConsumableResource, Document, JobDefinition, JobQueue, Record
 from batchyard.store.transaction import Transaction
 
 _ARN = re.compile(r"arn:[a-z0-9-]+:batch:[a-z0-9-]*:[0-9]*:(?P<tail>[a-z-]+/.+)", re.DOTALL)
@@ -61,3 +61,42 @@ def find_job_definition(tx: Transaction, reference: str) -> JobDefinition | None
     if revision is None:
         return tx.job_definitions.newest_active(name)
     return tx.job_definitions.get(name, revision)
+
+
+def find_scheduling_policy(tx: Transaction, arn: str) -> Record | None:
+    """The policy of an ARN; None for whatever is no ARN of a policy, since policies have no other reference."""
+    kind, _, name = (tail_of(arn) or "").partition("/")
+    return tx.scheduling_policies.get(name) if kind == "scheduling-policy" else None
+
+
+def find_service_environment(tx: Transaction, reference: str) -> Record | None:
+    """The service environment of a name or ARN. Raises Refusal for a reference of another kind."""
+    return tx.service_environments.get(name_of(reference, "service-environment"))
+
+
+def find_quota_share(tx: Transaction, arn: str) -> Record | None:
+    """The quota share of an ARN; None for whatever is no ARN of one, since they have no other reference."""
+    kind, _, name = (tail_of(arn) or "").partition("/")
+    return tx.quota_shares.get(name) if kind == "quota-share" else None
+
+
+def find_consumable_resource(tx: Transaction, reference: str) -> ConsumableResource | None:
+    """The consumable resource of a name or ARN. Raises Refusal for a reference of another kind."""
+    return tx.consumable_resources.get(name_of(reference, "consumable-resource"))
+
+
+def consumable_needs(tx: Transaction, properties: Document | None) -> dict[str, int]:
+    """What consumableResourceProperties ask for, by the name of the resource.
+
+    Raises Refusal for a resource that does not exist, and for one that is listed by its name and by its ARN.
+    """
+    needs: dict[str, int] = {}
+    for entry in (properties or {}).get("consumableResourceList", ()):
+        reference = entry["consumableResource"]
+        name = name_of(reference, "consumable-resource")
+        if name in needs:
+            raise refusals.duplicate_consumable_resource()
+        if not tx.consumable_resources.exists(name):
+            raise refusals.consumable_resource_not_found(reference)
+        needs[name] = entry["quantity"]
+    return needs

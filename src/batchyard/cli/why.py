@@ -136,7 +136,26 @@ def _why_runnable(connection: "Connection", job: "Job") -> list[str]:
     )
     place = f"{ahead:,}{' or more' if load.is_partial else ''} waiting" if ahead else "nothing that waits"
     sentences.append(f"It needs {vcpus:g} vCPU and {memory_mib:,} MiB. Submitted before it to the same queue: {place}.")
-    return [*sentences, *_who_holds(load)]
+    return [*sentences, *_scarce_resources(connection, job), *_who_holds(load)]
+
+
+def _scarce_resources(connection: "Connection", job: "Job") -> list[str]:
+    """A sentence for each consumable resource of which less is available than the job needs."""
+    from botocore.exceptions import ClientError
+
+    sentences = []
+    for need in job.get("consumableResourceProperties", {}).get("consumableResourceList", []):
+        wanted = f"It needs {need['quantity']:,} of the consumable resource {need['consumableResource']}"
+        try:
+            found = connection.batch.describe_consumable_resource(consumableResource=need["consumableResource"])
+        except ClientError as error:
+            sentences.append(f"{wanted}: {error.response['Error']['Message']}.")
+            continue
+        if found["availableQuantity"] < need["quantity"]:
+            sentences.append(
+                f"{wanted}, of which {found['availableQuantity']:,} of {found['totalQuantity']:,} are free."
+            )
+    return sentences
 
 
 def _who_holds(load: "QueueLoad") -> list[str]:

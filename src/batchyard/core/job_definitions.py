@@ -11,6 +11,7 @@ from typing import Any
 
 from batchyard.core import quotas, refusals
 from batchyard.core.attempt_limits import validate_retry_strategy, validate_timeout
+from batchyard.core.consumable_resources import QUANTITY_MAX
 from batchyard.core.container_properties import container_properties
 from batchyard.core.ecs_properties import ecs_properties
 from batchyard.core.eks_properties import eks_properties
@@ -67,6 +68,11 @@ def consumable_resource_properties(given: Mapping[str, Any]) -> dict[str, Any]:
         raise refusals.too_many_consumable_resources()
     if len({entry.get("consumableResource") for entry in entries}) < len(entries):
         raise refusals.duplicate_consumable_resource()
+    for entry in entries:
+        if not entry.get("consumableResource"):
+            raise refusals.consumable_resource_missing()
+        if not 1 <= (entry.get("quantity") or 0) <= QUANTITY_MAX:
+            raise refusals.consumable_quantity_invalid()
     return {"consumableResourceList": entries}
 
 

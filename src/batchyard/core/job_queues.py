@@ -8,6 +8,7 @@ from batchyard.core.names import is_job_name
 from batchyard.core.resources import VALID, ComputeEnvironment
 
 HEALTHY = "JobQueue Healthy"
+SAGEMAKER_TRAINING = "SAGEMAKER_TRAINING"
 
 _TYPES = {"EC2": "ECS", "FARGATE": "ECS_FARGATE", "MANAGED_INSTANCES": "ECS_MANAGED_INSTANCES"}
 _SHORTEST_LIMIT_SECONDS, _LONGEST_LIMIT_SECONDS = 600, 86400
@@ -19,12 +20,24 @@ def check_queue_name(name: str) -> None:
         raise refusals.job_queue_name_invalid()
 
 
-def check_order(entries: Sequence[Mapping[str, Any]]) -> None:
-    """computeEnvironmentOrder by itself: one to three entries, no order number twice. Raises Refusal."""
+def check_kind(request: Mapping[str, Any]) -> None:
+    """Compute environments or service environments, as the type of the queue asks for. Raises Refusal."""
+    wanted = request.get("jobQueueType")
+    if request.get("serviceEnvironmentOrder"):
+        if request.get("computeEnvironmentOrder"):
+            raise refusals.two_environment_orders()
+        if wanted not in (None, SAGEMAKER_TRAINING):
+            raise refusals.job_queue_type_mismatch(wanted)
+    elif wanted == SAGEMAKER_TRAINING:
+        raise refusals.sagemaker_queue_needs_service_environments()
+
+
+def check_order(entries: Sequence[Mapping[str, Any]], limit: int = quotas.ENVIRONMENTS_PER_QUEUE) -> None:
+    """An order of environments by itself: one to `limit` entries, no order number twice. Raises Refusal."""
     if not entries:
         raise refusals.environment_order_missing()
-    if len(entries) > quotas.ENVIRONMENTS_PER_QUEUE:
-        raise refusals.too_many_environments(quotas.ENVIRONMENTS_PER_QUEUE)
+    if len(entries) > limit:
+        raise refusals.too_many_environments(limit)
     if len({entry["order"] for entry in entries}) < len(entries):
         raise refusals.duplicate_order_values()
 
@@ -57,14 +70,15 @@ def _type_of(environment: ComputeEnvironment) -> str:
     return _TYPES[environment.platform]
 
 
-def job_state_time_limit_actions(given: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def job_state_time_limit_actions(given: Sequence[Mapping[str, Any]], job_queue_type: str) -> list[dict[str, Any]]:
     """jobStateTimeLimitActions as describe calls echo it. Raises Refusal.
 
     `state` in an entry is the job status it watches, in AWS's wording.
     """
+    valid = "TERMINATE" if job_queue_type == SAGEMAKER_TRAINING else "CANCEL"
     for entry in given:
-        if entry["action"] != "CANCEL":
-            raise refusals.job_state_action_invalid()
+        if entry["action"] != valid:
+            raise refusals.job_state_action_invalid(valid)
         if not _SHORTEST_LIMIT_SECONDS <= entry["maxTimeSeconds"] <= _LONGEST_LIMIT_SECONDS:
             raise refusals.job_state_time_out_of_range()
     if len({(entry["reason"], entry["state"]) for entry in given}) < len(given):

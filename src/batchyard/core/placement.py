@@ -4,13 +4,14 @@ Queues are served by priority, the higher integer first (API Reference, CreateJo
 out; for each job the queue's compute environments in their order, until one has room for it. A job is never split, and
 nothing is ever placed beyond a compute environment's maxvCpus or the machine.
 
-Four rules beyond AWS's words, each to keep one job from hurting another:
+Five rules beyond AWS's words, each to keep one job from hurting another:
 
 * A job that fits only in compute environments that are disabled is passed over.
 * A job that could never fit, were everything idle, does not hold up those behind it. It stays RUNNABLE with a
   MISCONFIGURATION reason (F 3.4) and is looked at again when a compute environment or a queue changes.
 * A job that does not fit *now* holds back what comes after it where it might run, in its queue and in queues of lower
   priority, or a stream of small jobs would starve it for ever.
+* A job that waits for consumable resources alone holds back only what comes after it and needs one of the same.
 * Very short jobs are placed ahead of free room, so that a slot never waits for a commit: up to `ahead` of them, by
   job definition. They are only handed over; the executor starts each when its slot frees, never beyond capacity.
 """
@@ -62,13 +63,23 @@ class Environment:
 
 
 @dataclass(frozen=True, slots=True)
+class Supply:
+    """A consumable resource: `total` is the most that can become free, `free` what active attempts leave of it."""
+
+    total: int
+    free: int
+
+
+@dataclass(frozen=True, slots=True)
 class Candidate:
-    """A job at the head of its queue; an array counts as `available` equal jobs."""
+    """A job at the head of its queue; an array counts as `available` equal jobs. `consumes`: what each of them needs of
+    consumable resources, as names and quantities above 0."""
 
     seq: JobSeq
     need: Room
     available: int = 1
     ahead: int = 0
+    consumes: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +93,14 @@ class QueueHeads:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """All that a plan depends on. `machine` is everything there is, `free` what active attempts leave of it."""
+    """All that a plan depends on. `machine` is everything there is, `free` what active attempts leave of it. `supplies`
+    has every consumable resource that a candidate needs."""
 
     machine: Room
     free: Room
     environments: Mapping[str, Environment]
     queues: Sequence[QueueHeads]
+    supplies: Mapping[str, Supply] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +145,8 @@ class _Planner:
         self.free_vcpus = {name: e.limit - e.used for name, e in snapshot.environments.items()}
         self.held_back: set[str] = set()
         self.machine_is_held = False
+        self.supplied: dict[str, int] = {}
+        self.claimed: set[str] = set()
         self.result = Plan()
 
     def run(self) -> Plan:
@@ -145,6 +160,8 @@ class _Planner:
         environments = [self.snapshot.environments[n] for n in queue.environments if n in self.snapshot.environments]
         for candidate in queue.candidates:
             reason = never_fits(candidate.need, self.snapshot.machine, environments)
+            if candidate.consumes and reason is None:
+                reason = self._never_supplied(candidate)
             if reason is not None:
                 self.result.misfits[candidate.seq] = reason
                 continue
@@ -153,14 +170,30 @@ class _Planner:
             open_to = [e for e in environments if e.accepts and e.limit >= candidate.need.vcpus]
             if not open_to:
                 continue
-            left = self._place(candidate, [e for e in open_to if e.name not in self.held_back])
+            number = self._supply(candidate) if candidate.consumes else candidate.available
+            left = self._place(candidate, number, [e for e in open_to if e.name not in self.held_back])
+            if left or number < candidate.available:
+                self.claimed.update(name for name, _ in candidate.consumes)
             if left:
                 self._hold(candidate, open_to)
                 return
 
-    def _place(self, candidate: Candidate, environments: Sequence[Environment]) -> int:
-        """Place what fits, then what may wait ahead; returns how many are left."""
-        left = candidate.available
+    def _never_supplied(self, candidate: Candidate) -> str | None:
+        """Why a job could not be placed if nothing else needed its consumable resources, or None."""
+        is_short = any(self.snapshot.supplies[name].total < quantity for name, quantity in candidate.consumes)
+        return reasons.CONSUMABLE_RESOURCE if is_short else None
+
+    def _supply(self, candidate: Candidate) -> int:
+        """How many units the consumable resources suffice for, less what this plan has taken or promised."""
+        if any(name in self.claimed for name, _ in candidate.consumes):
+            return 0
+        supplies = self.snapshot.supplies
+        counts = [(supplies[name].free - self.supplied.get(name, 0)) // wanted for name, wanted in candidate.consumes]
+        return max(0, min(candidate.available, *counts))
+
+    def _place(self, candidate: Candidate, number: int, environments: Sequence[Environment]) -> int:
+        """Place what fits of `number` units, then what may wait ahead; returns how many are left."""
+        left = number
         for environment in environments:
             left -= self._put(candidate, environment, min(left, self._fits(candidate, environment)))
             if not left:
@@ -193,6 +226,8 @@ class _Planner:
         if number > 0:
             self.free = self.free.less(candidate.need, number)
             self.free_vcpus[environment.name] -= candidate.need.vcpus * number
+            for name, quantity in candidate.consumes:
+                self.supplied[name] = self.supplied.get(name, 0) + quantity * number
             self.result.placements.append(Placement(candidate.seq, environment.name, number))
         return max(0, number)
 

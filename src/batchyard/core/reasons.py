@@ -16,6 +16,11 @@ COMPUTE_ENVIRONMENT_MAX_RESOURCE = (
     "requirement of the job."
 )
 
+CONSUMABLE_RESOURCE = (
+    "MISCONFIGURATION:CONSUMABLE_RESOURCE - The job requires more of a consumable resource than its total quantity."
+)
+"""Ours: what AWS says here is not known."""
+
 
 def host_terminated(instance_id: str) -> str:
     """The text that `evaluateOnExit` rules for Spot losses match with `Host EC2*`."""

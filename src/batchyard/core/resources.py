@@ -44,7 +44,8 @@ class ComputeEnvironment:
 
 @dataclass(frozen=True, slots=True)
 class JobQueue:
-    """`compute_environments` are names, best first (computeEnvironmentOrder, by `order`)."""
+    """`compute_environments` are names, best first (computeEnvironmentOrder, by `order`); `scheduling_policy` is the
+    name of its policy, None for a queue that is first in, first out."""
 
     id: int
     name: str
@@ -74,3 +75,46 @@ class JobDefinition:
     def reference(self) -> str:
         """`name:revision`."""
         return f"{self.name}:{self.revision}"
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A scheduling policy, service environment or quota share: all that it says is its `document`. The name of a quota
+    share is `<queue>/<quota share>`."""
+
+    id: int
+    name: str
+    created_at: Millis
+    document: Document
+
+
+REPLENISHABLE = "REPLENISHABLE"
+NON_REPLENISHABLE = "NON_REPLENISHABLE"
+
+
+@dataclass(frozen=True, slots=True)
+class ConsumableResource:
+    """`quantity` is totalQuantity: of a REPLENISHABLE one all there is, of a NON_REPLENISHABLE one what no attempt has
+    taken yet (User Guide, Check how many resources are in-use and available). `held`: what active attempts took."""
+
+    id: int
+    name: str
+    resource_type: str
+    quantity: int
+    held: int
+    created_at: Millis
+
+    @property
+    def in_use(self) -> int:
+        """What will be given back."""
+        return self.held if self.resource_type == REPLENISHABLE else 0
+
+    @property
+    def available(self) -> int:
+        """What can be taken; below 0 where the total was lowered under what is in use."""
+        return self.quantity - self.in_use
+
+    @property
+    def attainable(self) -> int:
+        """The most that can become available by itself: an attempt that has not started may still be taken back."""
+        return self.quantity if self.resource_type == REPLENISHABLE else self.quantity + self.held

@@ -241,6 +241,8 @@ class Changes:
         """Begin `attempt` of a RUNNABLE job, or of a child that has left its segment."""
         self.happen(key, event)
         self._begun[attempt.attempt_id] = attempt
+        if self.row(key.seq).consumes:
+            self.tx.consumable_resources.use_up(key.seq)
 
     def take_children(self, seq: JobSeq, number: int) -> list[JobKey]:
         """The next RUNNABLE children of an array, those that are to run again first; they have rows from now on."""
@@ -284,6 +286,8 @@ class Changes:
         assert returned is not None
         self._changed_attempts.pop(attempt.attempt_id, None)
         self._returned.append(attempt)
+        if self.row(attempt.key.seq).consumes:
+            self.tx.consumable_resources.return_unused(attempt.key.seq)
 
     # ------------------------------------------------------------------------------------------ writing
 

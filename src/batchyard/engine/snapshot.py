@@ -6,10 +6,12 @@ through an index that holds nothing but what can be placed.
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from heapq import merge
+from operator import attrgetter
 
 from batchyard.core import resources
 from batchyard.core.jobs import Attempt, JobStatus
-from batchyard.core.placement import Candidate, Environment, QueueHeads, Room, Snapshot
+from batchyard.core.placement import Candidate, Environment, QueueHeads, Room, Snapshot, Supply
 from batchyard.core.resources import ComputeEnvironment, JobQueue
 from batchyard.engine.apply import Changes
 from batchyard.engine.pace import Pace
@@ -18,6 +20,8 @@ from batchyard.store.transaction import Transaction
 
 _FIRST_SLICE = 8
 _LARGEST_SLICE = 256
+_CONSUMING_MAX = 256
+"""How many jobs of a queue that need consumable resources one plan looks at: they may all wait for the same one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +48,33 @@ def snapshot(changes: Changes, yard: Yard, machine: Room, active: Iterable[Attem
         free = free.less(Room(attempt.vcpus, attempt.memory_mib, attempt.gpus))
         used[attempt.compute_environment] = used.get(attempt.compute_environment, 0.0) + attempt.vcpus
     environments = {e.name: _environment(e, used[e.name], machine) for e in yard.environments.values()}
+    waiting = changes.tx.jobs.queues_with_placeable()
+    consuming = frozenset(changes.tx.jobs.queues_with_placeable(consuming=True))
+    if consuming:
+        waiting = sorted(consuming.union(waiting))
     queues = [
-        QueueHeads(queue.priority, queue.compute_environments, _Candidates(changes, queue.id, machine, pace))
-        for queue in (yard.queues.get(queue_id) for queue_id in changes.tx.jobs.queues_with_placeable())
+        QueueHeads(
+            queue.priority,
+            queue.compute_environments,
+            _Candidates(changes, queue.id, machine, pace, queue.id in consuming),
+        )
+        for queue in map(yard.queues.get, waiting)
         if queue is not None and queue.status != resources.DELETING and _is_open(queue, environments)
     ]
-    return Snapshot(machine, free, environments, queues)
+    return Snapshot(machine, free, environments, queues, _Supplies(changes.tx))
+
+
+class _Supplies(dict[str, Supply]):
+    """Consumable resources, each read when it is first asked for; one that has been deleted supplies nothing."""
+
+    def __init__(self, tx: Transaction) -> None:
+        super().__init__()
+        self._tx = tx
+
+    def __missing__(self, name: str) -> Supply:
+        found = self._tx.consumable_resources.get(name)
+        supply = self[name] = Supply(0, 0) if found is None else Supply(found.attainable, found.available)
+        return supply
 
 
 def _is_open(queue: JobQueue, environments: Mapping[str, Environment]) -> bool:
@@ -66,24 +91,45 @@ def _environment(environment: ComputeEnvironment, used: float, machine: Room) ->
 class _Candidates(Iterable[Candidate]):
     """A queue's jobs in order of submission, read as far as they are asked for."""
 
-    def __init__(self, changes: Changes, queue_id: int, machine: Room, pace: Pace) -> None:
+    def __init__(self, changes: Changes, queue_id: int, machine: Room, pace: Pace, some_consume: bool) -> None:
         self._changes = changes
         self._queue_id = queue_id
         self._machine = machine
         self._pace = pace
+        self._some_consume = some_consume
 
     def __iter__(self) -> Iterator[Candidate]:
+        if not self._some_consume:
+            return self._plain()
+        return merge(self._plain(), self._consuming(), key=attrgetter("seq"))
+
+    def _plain(self) -> Iterator[Candidate]:
+        for rows in self._slices(consuming=False):
+            for row in rows:
+                slots = min(self._machine.fits(row.need), 1024)
+                yield Candidate(row.seq, row.need, _available(row), self._pace.ahead(row.definition_id, slots))
+
+    def _consuming(self) -> Iterator[Candidate]:
+        left = _CONSUMING_MAX
+        for rows in self._slices(consuming=True):
+            needs = self._changes.tx.consumable_resources.needs([row.seq for row in rows[:left]])
+            for row in rows[:left]:
+                # Never ahead: what is only handed over would hold what another could use.
+                yield Candidate(row.seq, row.need, _available(row), 0, needs[row.seq])
+            left -= len(rows)
+            if left <= 0:
+                return
+
+    def _slices(self, *, consuming: bool) -> Iterator[list[JobRow]]:
         after, size = -1, _FIRST_SLICE
         while True:
-            rows = self._changes.tx.jobs.placeable(self._queue_id, after, size)
+            rows = self._changes.tx.jobs.placeable(self._queue_id, after, size, consuming=consuming)
             self._changes.know(rows)
-            for row in rows:
-                yield self._candidate(row)
+            yield rows
             if len(rows) < size:
                 return
             after, size = rows[-1].seq, min(_LARGEST_SLICE, size * 4)
 
-    def _candidate(self, row: JobRow) -> Candidate:
-        available = 1 if row.children is None else row.children.count(JobStatus.RUNNABLE)
-        slots = min(self._machine.fits(row.need), 1024)
-        return Candidate(row.seq, row.need, available, self._pace.ahead(row.definition_id, slots))
+
+def _available(row: JobRow) -> int:
+    return 1 if row.children is None else row.children.count(JobStatus.RUNNABLE)

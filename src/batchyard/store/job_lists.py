@@ -1,23 +1,19 @@
 """The pages of ListJobs: keyset pages over indexes, so that a page costs the same wherever it stands."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from batchyard.core.jobs import JobStatus
-from batchyard.store.jobs import SELECT_JOBS, JobRow, job_row
+from batchyard.store.jobs import COLUMNS, SELECT_JOBS, JobRow, job_row
+from batchyard.store.name_patterns import Condition, name_matches
 from batchyard.store.statements import Statements
 
 FIRST_PAGE = 1 << 62
 """Newer than any job."""
 
-Condition = tuple[str, Sequence[Any]]
-
 
 def named(pattern: str) -> Condition:
     """JOB_NAME: equality without regard to case; a trailing `*` makes it a prefix."""
-    if pattern.endswith("*"):
-        return "job_name LIKE ? ESCAPE '\\'", (_escaped(pattern[:-1]) + "%",)
-    return "job_name = ? COLLATE NOCASE", (pattern,)
+    return name_matches("job_name", pattern)
 
 
 def of_definition(pattern: str) -> Condition:
@@ -47,10 +43,6 @@ def with_status(status: JobStatus) -> Condition:
     return "status = ?", (status.value,)
 
 
-def _escaped(text: str) -> str:
-    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-
-
 class JobLists:
     """Lists of the jobs of a queue, newest first."""
 
@@ -66,3 +58,16 @@ class JobLists:
         values = [queue_id, *(value for _, values in conditions for value in values), before_seq, limit]
         found = self._run(f"{SELECT_JOBS} WHERE {where} ORDER BY seq DESC LIMIT ?", tuple(values))
         return [job_row(r) for r in found]
+
+    def of_consumable(
+        self, resource: str, conditions: Sequence[Condition], before_seq: int, limit: int
+    ) -> list[tuple[JobRow, int]]:
+        """Up to `limit` jobs of any queue that need this consumable resource, with how much, as `page` finds them."""
+        where = " AND ".join(["resource = ?", "job_seq < ?", *(text for text, _ in conditions)])
+        values = [resource, before_seq, *(value for _, values in conditions for value in values), limit]
+        found = self._run(
+            f"SELECT {COLUMNS}, quantity FROM consumable_needs CROSS JOIN jobs ON jobs.seq = consumable_needs.job_seq"
+            f" WHERE {where} ORDER BY job_seq DESC LIMIT ?",
+            tuple(values),
+        )
+        return [(job_row(r), r[-1]) for r in found]

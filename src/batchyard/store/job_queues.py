@@ -54,6 +54,24 @@ class JobQueues:
         )
         return found.first() is not None
 
+    def that_list(self, service_environment: str) -> list[JobQueue]:
+        """The queues that have this service environment, by name, in their order."""
+        return [
+            _queue(row)
+            for row in self._statements.run(
+                f"{_SELECT} WHERE EXISTS (SELECT 1 FROM json_each(document, '$.serviceEnvironmentOrder') AS listed"
+                " WHERE json_extract(listed.value, '$.serviceEnvironment') = ?) ORDER BY id",
+                (service_environment,),
+            )
+        ]
+
+    def any_follows(self, scheduling_policy: str) -> bool:
+        """Whether any queue has this scheduling policy, by name."""
+        found = self._statements.run(
+            "SELECT 1 FROM job_queues WHERE scheduling_policy = ? LIMIT 1", (scheduling_policy,)
+        )
+        return found.first() is not None
+
     def count(self) -> int:
         """How many there are."""
         counted = self._statements.run("SELECT count(*) FROM job_queues")

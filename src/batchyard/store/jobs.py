@@ -30,6 +30,7 @@ class JobRow(NamedTuple):
     is_placeable: bool = False
     share_identifier: str | None = None
     scheduling_priority: int | None = None
+    consumes: bool = False
 
     @property
     def seq(self) -> JobSeq:
@@ -37,16 +38,26 @@ class JobRow(NamedTuple):
         return self.job.key.seq
 
 
-_COLUMNS = (
+COLUMNS = (
     "seq, job_id, job_name, queue_id, definition_id, status, status_reason, created_at, scheduled_at, started_at, "
     "stopped_at, attempt, is_cancelled, is_terminated, requested_reason, array_size, children, children_updated_at, "
-    "placeable, vcpus, memory_mib, gpus, share_identifier, scheduling_priority"
+    "placeable, vcpus, memory_mib, gpus, share_identifier, scheduling_priority, consumes"
 )
-SELECT_JOBS = f"SELECT {_COLUMNS} FROM jobs"
-_INSERT = f"INSERT INTO jobs ({_COLUMNS}) VALUES ({', '.join('?' * 24)})"
+SELECT_JOBS = f"SELECT {COLUMNS} FROM jobs"
+_INSERT = f"INSERT INTO jobs ({COLUMNS}) VALUES ({', '.join('?' * 25)})"
 _UPDATE = (
     "UPDATE jobs SET status=?, status_reason=?, scheduled_at=?, started_at=?, stopped_at=?, attempt=?, is_cancelled=?,"
     " is_terminated=?, requested_reason=?, children=?, children_updated_at=?, placeable=? WHERE seq=?"
+)
+PLACEABLE = tuple(
+    f"{SELECT_JOBS} WHERE queue_id = ? AND placeable = 1 AND consumes = {consumes} AND seq > ? ORDER BY seq LIMIT ?"
+    for consumes in (0, 1)
+)
+"""Of a queue, from beyond a number: jobs that need no consumable resources, and those that do."""
+_NEXT_QUEUE = tuple(
+    f"SELECT queue_id FROM jobs WHERE placeable = 1 AND consumes = {consumes} AND queue_id > ?"
+    " ORDER BY queue_id LIMIT 1"
+    for consumes in (0, 1)
 )
 _STATUS = {status.value: status for status in JobStatus}
 
@@ -111,6 +122,7 @@ def job_row(r: Any) -> JobRow:
         is_placeable=bool(r[18]),
         share_identifier=r[22],
         scheduling_priority=r[23],
+        consumes=bool(r[24]),
     )
 
 
@@ -141,6 +153,7 @@ def _values(row: JobRow) -> tuple[Any, ...]:
         need.gpus,
         row.share_identifier,
         row.scheduling_priority,
+        row.consumes,
     )
 
 
@@ -211,24 +224,18 @@ class Jobs:
         found = self._run("SELECT document FROM job_requests WHERE seq = ?", (seq,)).scalar_one()
         return documents.load_as(found, Terms)
 
-    def placeable(self, queue_id: int, after: int, limit: int) -> list[JobRow]:
-        """The next jobs of a queue with something to place, first in first out, from beyond number `after`."""
-        return [
-            job_row(r)
-            for r in self._run(
-                f"{SELECT_JOBS} WHERE queue_id = ? AND placeable = 1 AND seq > ? ORDER BY seq LIMIT ?",
-                (queue_id, after, limit),
-            )
-        ]
+    def placeable(self, queue_id: int, after: int, limit: int, *, consuming: bool = False) -> list[JobRow]:
+        """The next jobs of a queue with something to place, first in first out, from beyond number `after`: those that
+        need no consumable resources, or those that do."""
+        statement = PLACEABLE[consuming]
+        return [job_row(r) for r in self._run(statement, (queue_id, after, limit))]
 
-    def queues_with_placeable(self) -> list[int]:
+    def queues_with_placeable(self, *, consuming: bool = False) -> list[int]:
         """The queues that have something to place: one index seek for each, however many jobs wait."""
         found: list[int] = []
         last = -1
         while True:
-            queue_id = self._run(
-                "SELECT queue_id FROM jobs WHERE placeable = 1 AND queue_id > ? ORDER BY queue_id LIMIT 1", (last,)
-            ).scalar()
+            queue_id = self._run(_NEXT_QUEUE[consuming], (last,)).scalar()
             if queue_id is None:
                 return found
             found.append(queue_id)

@@ -65,6 +65,60 @@ job_queues = Table(
     sqlite_autoincrement=True,  # or the jobs of a deleted queue would be those of the next one
 )
 
+scheduling_policies = Table(
+    "scheduling_policies",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("name", String, nullable=False, unique=True),
+    Column("created_at", Integer, nullable=False),
+    Column("document", Text, nullable=False),
+    sqlite_autoincrement=True,  # or a page would go on in the middle of what came later
+)
+
+service_environments = Table(
+    "service_environments",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("name", String, nullable=False, unique=True),
+    Column("created_at", Integer, nullable=False),
+    Column("document", Text, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+quota_shares = Table(
+    "quota_shares",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("name", String, nullable=False, unique=True),  # `<queue>/<quota share>`
+    Column("created_at", Integer, nullable=False),
+    Column("document", Text, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+consumable_resources = Table(
+    "consumable_resources",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("name", String, nullable=False, unique=True),
+    Column("resource_type", String, nullable=False),
+    Column(
+        "quantity", Integer, nullable=False
+    ),  # REPLENISHABLE: all there is; NON_REPLENISHABLE: what nobody has taken
+    Column("created_at", Integer, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+# Updates of consumable resources that came with a client token, so that each happens once.
+consumable_updates = Table(
+    "consumable_updates",
+    metadata,
+    Column("client_token", String, primary_key=True),
+    Column("request", Text, primary_key=True),
+    Column("at", Integer, nullable=False),
+    Index("ix_consumable_updates_at", "at"),
+    sqlite_with_rowid=False,
+)
+
 job_definitions = Table(
     "job_definitions",
     metadata,
@@ -122,14 +176,28 @@ jobs = Table(
     Column("vcpus", Float, nullable=False),
     Column("memory_mib", Integer, nullable=False),
     Column("gpus", Integer, nullable=False),
+    Column("consumes", Integer, nullable=False),  # whether it needs consumable resources: then it is in the table below
     Column("share_identifier", String),
     Column("scheduling_priority", Integer),
     # ListJobs pages: by status, and all of a queue newest first.
     Index("ix_jobs_queue_status", "queue_id", "status", "seq"),
     # The heads of the queues: placement reads a few rows here, however many wait.
-    Index("ix_jobs_placeable", "queue_id", "seq", sqlite_where=text("placeable = 1")),
+    Index("ix_jobs_placeable", "queue_id", "seq", sqlite_where=text("placeable = 1 AND consumes = 0")),
+    # The same of jobs that need consumable resources: however many wait for one, the others are found past them.
+    Index("ix_jobs_placeable_consuming", "queue_id", "seq", sqlite_where=text("placeable = 1 AND consumes = 1")),
     # What could never fit, and is looked at again when a compute environment or a queue changes.
-    Index("ix_jobs_misfit", "seq", sqlite_where=text("status_reason LIKE 'MISCONFIGURATION:%'")),
+    Index("ix_jobs_misfit", "queue_id", "seq", sqlite_where=text("status_reason LIKE 'MISCONFIGURATION:%'")),
+)
+
+# What jobs need of consumable resources, by the resource's name, which may have no row any more.
+consumable_needs = Table(
+    "consumable_needs",
+    metadata,
+    Column("resource", String, primary_key=True),
+    Column("job_seq", Integer, primary_key=True),
+    Column("quantity", Integer, nullable=False),
+    Index("ix_consumable_needs_job", "job_seq"),
+    sqlite_with_rowid=False,
 )
 
 job_requests = Table(

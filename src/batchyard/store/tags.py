@@ -8,6 +8,10 @@ _EXISTS = {
     "job": "SELECT 1 FROM jobs WHERE job_id = ?",
     "job-queue": "SELECT 1 FROM job_queues WHERE name = ?",
     "compute-environment": "SELECT 1 FROM compute_environments WHERE name = ?",
+    "scheduling-policy": "SELECT 1 FROM scheduling_policies WHERE name = ?",
+    "consumable-resource": "SELECT 1 FROM consumable_resources WHERE name = ?",
+    "service-environment": "SELECT 1 FROM service_environments WHERE name = ?",
+    "quota-share": "SELECT 1 FROM quota_shares WHERE name = ?",
     "job-definition": "SELECT 1 FROM job_definitions WHERE name = ? AND revision = ?",
 }
 
@@ -46,7 +50,7 @@ class Tags:
         self._statements.run("DELETE FROM tags WHERE resource = ?", (resource,))
 
     def resource_exists(self, resource: str) -> bool:
-        """Whether a job, queue, compute environment or definition revision of this tail exists."""
+        """Whether a resource of this tail exists and is of a kind that bears tags."""
         kind, _, name = resource.partition("/")
         if kind not in _EXISTS:
             return False

@@ -11,6 +11,7 @@ from functools import cached_property
 from batchyard.store.array_children import ArrayChildren
 from batchyard.store.attempts import Attempts
 from batchyard.store.compute_environments import ComputeEnvironments
+from batchyard.store.consumable_resources import ConsumableResources
 from batchyard.store.dependencies import Dependencies
 from batchyard.store.engine_state import EngineState
 from batchyard.store.history import History
@@ -20,6 +21,8 @@ from batchyard.store.job_queues import JobQueues
 from batchyard.store.jobs import Jobs
 from batchyard.store.log_groups import LogGroups
 from batchyard.store.log_streams import LogStreams
+from batchyard.store.queue_fronts import QueueFronts
+from batchyard.store.records import Records
 from batchyard.store.statements import Statements
 from batchyard.store.tags import Tags
 
@@ -44,6 +47,31 @@ class Transaction:
     def job_queues(self) -> JobQueues:
         """Job queues."""
         return JobQueues(self.statements)
+
+    @cached_property
+    def scheduling_policies(self) -> Records:
+        """Scheduling policies."""
+        return Records(self.statements, "scheduling_policies")
+
+    @cached_property
+    def service_environments(self) -> Records:
+        """Service environments."""
+        return Records(self.statements, "service_environments")
+
+    @cached_property
+    def quota_shares(self) -> Records:
+        """Quota shares, by `<queue>/<quota share>`."""
+        return Records(self.statements, "quota_shares")
+
+    @cached_property
+    def consumable_resources(self) -> ConsumableResources:
+        """Consumable resources, and what jobs need of them."""
+        return ConsumableResources(self.statements)
+
+    @cached_property
+    def queue_fronts(self) -> QueueFronts:
+        """What stands at the front of a queue, and what its jobs hold."""
+        return QueueFronts(self.statements)
 
     @cached_property
     def job_definitions(self) -> JobDefinitions:

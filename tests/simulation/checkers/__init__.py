@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from tests.simulation.checkers import (
     acknowledged,
     capacity,
+    consumables,
     dependents,
     endings,
     exit_codes,
@@ -36,5 +37,6 @@ def all_checkers() -> list[Checker]:
         dependents.check,
         histories.check,
         capacity.check,
+        consumables.check,
         outcomes.check,
     ]

@@ -4,7 +4,7 @@ from typing import Any
 
 from batchyard.api.context import Context
 from batchyard.api.pagination import Page
-from batchyard.api.references import find_job_definition
+from batchyard.api.references import consumable_needs, find_job_definition
 from batchyard.core import quotas, refusals
 from batchyard.core.ids import Millis
 from batchyard.core.job_definitions import job_definition_document
@@ -22,6 +22,7 @@ def register_job_definition(context: Context, request: dict[str, Any]) -> dict[s
     if len(dump(document)) > quotas.JOB_DEFINITION_KIB * 1024:
         raise refusals.job_definition_too_large(quotas.JOB_DEFINITION_KIB)
     tags = new_tags(request.get("tags"))
+    consumable_needs(context.tx, document.get("consumableResourceProperties"))
     definition = context.tx.job_definitions.insert(request["jobDefinitionName"], request["type"], context.now, document)
     context.tx.tags.put(f"{_KIND}/{definition.reference}", tags)
     for group in _log_groups(document):

@@ -8,45 +8,61 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from batchyard.api.batch import quota_shares
 from batchyard.api.context import Context
 from batchyard.api.pagination import Page
-from batchyard.api.references import find_compute_environment, find_job_queue, name_of
+from batchyard.api.references import (
+    find_compute_environment,
+    find_job_queue,
+    find_scheduling_policy,
+    find_service_environment,
+    name_of,
+)
 from batchyard.core import quotas, refusals
-from batchyard.core.job_queues import HEALTHY, check_order, check_queue_name, job_state_time_limit_actions, queue_type
+from batchyard.core.job_queues import (
+    HEALTHY,
+    SAGEMAKER_TRAINING,
+    check_kind,
+    check_order,
+    check_queue_name,
+    job_state_time_limit_actions,
+    queue_type,
+)
 from batchyard.core.resources import DELETING, DISABLED, ENABLED, VALID, JobQueue
+from batchyard.core.scheduling_policies import QUOTA_SHARE
 from batchyard.core.tags import new_tags
 
 _KIND = "job-queue"
 
 
 def create_job_queue(context: Context, request: dict[str, Any]) -> dict[str, Any]:
-    """Make one; its name must be free and its compute environments VALID."""
+    """Make one; its name must be free and its environments VALID."""
     name = request["jobQueueName"]
     check_queue_name(name)
     tags = new_tags(request.get("tags"))
-    _check_kind(request)
-    limits = job_state_time_limit_actions(request.get("jobStateTimeLimitActions") or ())
-    entries = request.get("computeEnvironmentOrder") or ()
-    names, order = _order(context, entries, request.get("jobQueueType"))
+    check_kind(request)
+    names, order = _order(context, request)
+    limits = job_state_time_limit_actions(request.get("jobStateTimeLimitActions") or (), order["jobQueueType"])
+    policy = _policy(context, request, order["jobQueueType"])
     queues = context.tx.job_queues
     if queues.get(name) is not None:
         raise refusals.already_exists()
     if queues.count() >= quotas.JOB_QUEUES:
         raise refusals.quota_reached("job queues", quotas.JOB_QUEUES)
-    queues.insert(
-        JobQueue(
-            id=0,
-            name=name,
-            state=request.get("state", ENABLED),
-            status=VALID,
-            status_reason=HEALTHY,
-            priority=request["priority"],
-            compute_environments=names,
-            scheduling_policy=None,
-            created_at=context.now,
-            document={**order, "jobStateTimeLimitActions": limits},
-        )
+    queue = JobQueue(
+        id=0,
+        name=name,
+        state=request.get("state", ENABLED),
+        status=VALID,
+        status_reason=HEALTHY,
+        priority=request["priority"],
+        compute_environments=names,
+        scheduling_policy=policy,
+        created_at=context.now,
+        document={**order, "jobStateTimeLimitActions": limits},
     )
+    _check_quota_management(context, queue)
+    queues.insert(queue)
     context.tx.tags.put(f"{_KIND}/{name}", tags)
     return _named(context, name)
 
@@ -56,27 +72,33 @@ def update_job_queue(context: Context, request: dict[str, Any]) -> dict[str, Any
     queue = _required(context, request["jobQueue"])
     if queue.status == DELETING:
         raise refusals.update_while_being_modified()
-    _check_kind(request)
     document, names = dict(queue.document), queue.compute_environments
-    if entries := request.get("computeEnvironmentOrder"):
-        names, order = _order(context, entries, None)
+    job_queue_type = document["jobQueueType"]
+    if request.get("computeEnvironmentOrder") or request.get("serviceEnvironmentOrder"):
+        check_kind(request)
+        names, order = _order(context, request)
+        if (order["jobQueueType"] == SAGEMAKER_TRAINING) is not (job_queue_type == SAGEMAKER_TRAINING):
+            raise refusals.environment_order_kind_fixed()
         document |= order
+    policy = _replaced_policy(context, queue, request)
     if "jobStateTimeLimitActions" in request:
-        document["jobStateTimeLimitActions"] = job_state_time_limit_actions(request["jobStateTimeLimitActions"])
-    context.tx.job_queues.update(
-        replace(
-            queue,
-            state=request.get("state", queue.state),
-            priority=request.get("priority", queue.priority),
-            compute_environments=names,
-            document=document,
-        )
+        limits = job_state_time_limit_actions(request["jobStateTimeLimitActions"], job_queue_type)
+        document["jobStateTimeLimitActions"] = limits
+    changed = replace(
+        queue,
+        state=request.get("state", queue.state),
+        priority=request.get("priority", queue.priority),
+        compute_environments=names,
+        scheduling_policy=policy,
+        document=document,
     )
+    _check_quota_management(context, changed)
+    context.tx.job_queues.update(changed)
     return _named(context, queue.name)
 
 
 def delete_job_queue(context: Context, request: dict[str, Any]) -> dict[str, Any]:
-    """Turn a DISABLED queue DELETING; its jobs end with it."""
+    """Turn a DISABLED queue DELETING; its jobs end with it, and its quota shares go at once."""
     queue = _required(context, request["jobQueue"])
     if queue.status == DELETING:
         raise refusals.being_modified()
@@ -84,6 +106,8 @@ def delete_job_queue(context: Context, request: dict[str, Any]) -> dict[str, Any
         raise refusals.job_queue_not_disabled()
     context.tx.job_queues.update(replace(queue, status=DELETING))
     context.tx.tags.delete(f"{_KIND}/{queue.name}")
+    for share in context.tx.quota_shares.page(0, quotas.QUOTA_SHARES_PER_QUEUE, prefix=f"{queue.name}/"):
+        quota_shares.remove(context, share)
     return {}
 
 
@@ -105,29 +129,65 @@ def describe_job_queues(context: Context, request: dict[str, Any]) -> dict[str, 
     )
 
 
-def _check_kind(request: Mapping[str, Any]) -> None:
-    """Service environments and scheduling policies cannot be made in this yard, so none that is named exists."""
-    if request.get("serviceEnvironmentOrder"):
-        if request.get("computeEnvironmentOrder"):
-            raise refusals.two_environment_orders()
-        raise refusals.service_environments_must_be_valid()
-    if request.get("jobQueueType") == "SAGEMAKER_TRAINING":
-        raise refusals.sagemaker_queue_needs_service_environments()
-    if policy := request.get("schedulingPolicyArn"):
-        raise refusals.scheduling_policy_not_found(policy)
+def _policy(context: Context, request: Mapping[str, Any], job_queue_type: str) -> str | None:
+    """The name of the policy that the request names, which must be one for queues of this type."""
+    if not (arn := request.get("schedulingPolicyArn")):
+        return None
+    policy = find_scheduling_policy(context.tx, arn)
+    if policy is None:
+        raise refusals.scheduling_policy_not_found(arn)
+    if QUOTA_SHARE in policy.document and job_queue_type != SAGEMAKER_TRAINING:
+        raise refusals.quota_management_needs_sagemaker()
+    return policy.name
 
 
-def _order(
-    context: Context, entries: Sequence[Mapping[str, Any]], wanted_type: str | None
-) -> tuple[tuple[str, ...], dict[str, Any]]:
-    """The names, best first, and the members of the document that follow from the order."""
+def _replaced_policy(context: Context, queue: JobQueue, request: Mapping[str, Any]) -> str | None:
+    """The policy's name after an update: it can be replaced by one of its kind, never gained or lost (F 8.2)."""
+    name = _policy(context, request, queue.document["jobQueueType"])
+    if name is None or name == queue.scheduling_policy:
+        return queue.scheduling_policy
+    if queue.scheduling_policy is None:
+        raise refusals.queue_cannot_gain_policy()
+    former, latter = context.tx.scheduling_policies.named([queue.scheduling_policy, name])
+    if former.document.keys() != latter.document.keys():
+        raise refusals.queue_policy_kind_fixed()
+    return name
+
+
+def _order(context: Context, request: Mapping[str, Any]) -> tuple[tuple[str, ...], dict[str, Any]]:
+    """The names of compute environments, best first, and the members of the document that follow from the order."""
+    if entries := request.get("serviceEnvironmentOrder"):
+        return (), _service_order(context, entries)
+    entries = request.get("computeEnvironmentOrder") or ()
     check_order(entries)
     ordered = sorted(entries, key=lambda entry: entry["order"])
     environments = [find_compute_environment(context.tx, entry["computeEnvironment"]) for entry in ordered]
-    found_type = queue_type(environments, wanted_type)
+    found_type = queue_type(environments, request.get("jobQueueType"))
     names = tuple(environment.name for environment in environments if environment is not None)
     order = [{"order": entry["order"], "computeEnvironment": name} for entry, name in zip(ordered, names, strict=True)]
     return names, {"computeEnvironmentOrder": order, "jobQueueType": found_type}
+
+
+def _service_order(context: Context, entries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    check_order(entries, quotas.SERVICE_ENVIRONMENTS_PER_QUEUE)
+    environments = [find_service_environment(context.tx, entry["serviceEnvironment"]) for entry in entries]
+    order = [
+        {"order": entry["order"], "serviceEnvironment": environment.name}
+        for entry, environment in zip(entries, environments, strict=True)
+        if environment is not None
+    ]
+    if len(order) < len(entries):
+        raise refusals.service_environments_must_be_valid()
+    return {"serviceEnvironmentOrder": order, "computeEnvironmentOrder": [], "jobQueueType": SAGEMAKER_TRAINING}
+
+
+def _check_quota_management(context: Context, queue: JobQueue) -> None:
+    """A service environment whose capacity quota shares divide serves one queue alone (F 2.4)."""
+    for entry in queue.document.get("serviceEnvironmentOrder", ()):
+        queues = [q for q in context.tx.job_queues.that_list(entry["serviceEnvironment"]) if q.name != queue.name]
+        policies = context.tx.scheduling_policies.named([q.scheduling_policy or "" for q in (queue, *queues)])
+        if queues and any(QUOTA_SHARE in policy.document for policy in policies):
+            raise refusals.service_environment_is_managed()
 
 
 def _required(context: Context, reference: str) -> JobQueue:
@@ -155,6 +215,11 @@ def _detail(context: Context, queue: JobQueue) -> dict[str, Any]:
         ],
         "tags": context.tx.tags.get(f"{_KIND}/{queue.name}"),
     }
+    if "serviceEnvironmentOrder" in queue.document:
+        detail["serviceEnvironmentOrder"] = [
+            {**entry, "serviceEnvironment": context.arn(f"service-environment/{entry['serviceEnvironment']}")}
+            for entry in queue.document["serviceEnvironmentOrder"]
+        ]
     if queue.scheduling_policy is not None:
-        detail["schedulingPolicyArn"] = queue.scheduling_policy
+        detail["schedulingPolicyArn"] = context.arn(f"scheduling-policy/{queue.scheduling_policy}")
     return detail

@@ -16,8 +16,8 @@ from batchyard.api.references import find_job_queue, tail_of
 from batchyard.core import arrays, refusals
 from batchyard.core.jobs import Attempt, Job, JobStatus
 from batchyard.store import job_lists
-from batchyard.store.job_lists import Condition
 from batchyard.store.jobs import JobRow
+from batchyard.store.name_patterns import Condition
 
 PAGE_MAX = 1000
 FILTERED_PAGE_MAX = 100

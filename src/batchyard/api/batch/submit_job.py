@@ -9,7 +9,7 @@ from typing import Any
 
 from batchyard.api.batch.job_references import JobReference, parse_job_id
 from batchyard.api.context import Context
-from batchyard.api.references import find_job_definition, find_job_queue
+from batchyard.api.references import consumable_needs, find_job_definition, find_job_queue
 from batchyard.core import names, quotas, refusals, resources
 from batchyard.core.dependencies import N_TO_N, SEQUENTIAL, Edge
 from batchyard.core.ids import JobSeq
@@ -41,10 +41,12 @@ def submit_job(context: Context, request: Request) -> dict[str, Any]:
         raise refusals.job_definition_not_found(request["jobDefinition"])
     resolved = resolve(definition, request)
     _check_queue(context, queue, resolved, request)
+    needs = consumable_needs(context.tx, resolved.consumable_resource_properties)
     edges = _edges(context, wanted, size)
     job_id, seq = context.ids.job_id(), context.tx.jobs.next_seq()
     tail = f"job/{job_id}"
     context.tx.tags.put(tail, tags)
+    context.tx.consumable_resources.write_needs(seq, needs)
     row = JobRow(
         job=Job(JobKey(seq), JobStatus.SUBMITTED, context.now),
         job_id=job_id,
@@ -55,6 +57,7 @@ def submit_job(context: Context, request: Request) -> dict[str, Any]:
         array_size=size,
         share_identifier=request.get("shareIdentifier"),
         scheduling_priority=resolved.scheduling_priority,
+        consumes=bool(needs),
     )
     terms = Terms(
         job_id=job_id,

@@ -11,6 +11,7 @@ ours stands in (docs/unknowns.md lists those). One file per group; callers see t
 """
 
 from batchyard.core.refusals.access import *  # noqa: F403
+from batchyard.core.refusals.consumable_resources import *  # noqa: F403
 from batchyard.core.refusals.container_properties import *  # noqa: F403
 from batchyard.core.refusals.general import *  # noqa: F403
 from batchyard.core.refusals.job_definitions import *  # noqa: F403
@@ -18,3 +19,5 @@ from batchyard.core.refusals.jobs import *  # noqa: F403
 from batchyard.core.refusals.logs import *  # noqa: F403
 from batchyard.core.refusals.queues_and_environments import *  # noqa: F403
 from batchyard.core.refusals.refusal import Refusal as Refusal
+from batchyard.core.refusals.scheduling import *  # noqa: F403
+from batchyard.core.refusals.service_environments import *  # noqa: F403

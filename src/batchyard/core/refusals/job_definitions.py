@@ -270,16 +270,3 @@ def node_range_with_two_blocks() -> Refusal:
 def node_instance_types_without_ecs() -> Refusal:
     """instanceTypes in a node range without ecsProperties. [seen]"""
     return static("Using instanceTypes with nodeRangeProperty is only allowed for ecsProperties jobs.")
-
-
-# ----------------------------------------------------------------------------------------- consumable resources (F 7.8)
-
-
-def too_many_consumable_resources() -> Refusal:
-    """More than 5 consumable resources. [seen]"""
-    return static("Each ConsumableResourceProperty can have at most 5 consumableResources")
-
-
-def duplicate_consumable_resource() -> Refusal:
-    """One consumable resource twice. [seen]"""
-    return static("Cannot have duplicate consumableResource in consumableResourceProperties")

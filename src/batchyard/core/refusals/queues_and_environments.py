@@ -40,11 +40,6 @@ def environments_must_be_valid() -> Refusal:
     return bare("Compute Environments must be created and valid before attaching them to a job queue")
 
 
-def service_environments_must_be_valid() -> Refusal:
-    """A service environment that is unknown. [chosen]"""
-    return bare("Service Environments must be created and valid before attaching them to a job queue")
-
-
 def mixed_platforms() -> Refusal:
     """Fargate and EC2 in one queue. [seen]"""
     return bare("Fargate and EC2 compute environments can not be mixed.")
@@ -56,23 +51,13 @@ def mixed_orchestration() -> Refusal:
 
 
 def job_queue_type_mismatch(job_queue_type: str) -> Refusal:
-    """A jobQueueType other than that of the compute environments. [chosen]"""
-    return bare(f"Compute environments in the order list do not match job queue type {job_queue_type}.")
+    """A jobQueueType other than that of the environments. [chosen]"""
+    return bare(f"Environments in the order list do not match job queue type {job_queue_type}.")
 
 
-def sagemaker_queue_needs_service_environments() -> Refusal:
-    """A SAGEMAKER_TRAINING queue without service environments. [seen]"""
-    return static("Job queues of type SAGEMAKER_TRAINING must have serviceEnvironmentOrder.")
-
-
-def scheduling_policy_not_found(arn: str) -> Refusal:
-    """A queue with an unknown scheduling policy. [seen]"""
-    return bare(f"SchedulingPolicy {arn} not found.")
-
-
-def job_state_action_invalid() -> Refusal:
-    """A job-state time limit with another action than CANCEL. [seen]"""
-    return static("Invalid job action. Valid job actions: [CANCEL]")
+def job_state_action_invalid(valid: str) -> Refusal:
+    """A job-state time limit with another action than CANCEL, or TERMINATE in a queue of service jobs. [seen]"""
+    return static(f"Invalid job action. Valid job actions: [{valid}]")
 
 
 def duplicate_job_state_actions() -> Refusal:

@@ -1,0 +1,71 @@
+"""GetJobQueueSnapshot: what a queue will place next, and what its jobs hold (F 8.5)."""
+
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import Any
+
+from batchyard.api.context import Context
+from batchyard.api.references import find_job_queue
+from batchyard.core import refusals
+from batchyard.core.job_queues import SAGEMAKER_TRAINING
+from batchyard.core.jobs import JobStatus
+from batchyard.core.resources import JobQueue
+from batchyard.store.jobs import JobRow
+
+_JOBS_MAX = 100
+_SHARES_MAX = 20
+
+
+def get_job_queue_snapshot(context: Context, request: dict[str, Any]) -> dict[str, Any]:
+    """The first 100 RUNNABLE jobs and array children in the order of placement, and the vCPUs that the queue holds."""
+    queue = find_job_queue(context.tx, request["jobQueue"])
+    if queue is None:
+        raise refusals.job_queue_not_found(request["jobQueue"])
+    rows = context.tx.queue_fronts.first(queue.id, _JOBS_MAX)
+    jobs = islice((job for row in rows for job in _runnable(context, row)), _JOBS_MAX)
+    return {
+        "frontOfQueue": {"jobs": list(jobs), "lastUpdatedAt": context.now},
+        "queueUtilization": {**_utilization(context, queue), "lastUpdatedAt": context.now},
+    }
+
+
+def _runnable(context: Context, row: JobRow) -> Iterator[dict[str, Any]]:
+    """A job, or the next RUNNABLE children of an array: those that run again first, as they are placed."""
+    if row.children is None:
+        yield _entry(context, row.job_id, context.tx.queue_fronts.runnable_since(row.seq))
+        return
+    again = context.tx.array_children.with_status(row.seq, (JobStatus.RUNNABLE,), -1, _JOBS_MAX, row.job.created_at)
+    indexes = [child.key.array_index for child in again if child.key.array_index is not None]
+    for first, last in row.children.waiting(JobStatus.RUNNABLE).spans:
+        indexes += range(first, min(last + 1, first + _JOBS_MAX - len(indexes)))
+    if indexes:
+        yield from _children(context, row, indexes)
+
+
+def _children(context: Context, row: JobRow, indexes: Sequence[int]) -> Iterator[dict[str, Any]]:
+    since = context.tx.queue_fronts.children_runnable_since(row.seq, min(indexes), max(indexes))
+    for index in indexes:
+        yield _entry(context, f"{row.job_id}:{index}", since[index])
+
+
+def _entry(context: Context, job_id: str, since: int) -> dict[str, Any]:
+    return {"jobArn": context.arn(f"job/{job_id}"), "earliestTimeAtPosition": since}
+
+
+def _utilization(context: Context, queue: JobQueue) -> dict[str, Any]:
+    if queue.document["jobQueueType"] == SAGEMAKER_TRAINING:
+        return {"totalCapacityUsage": []}  # of service jobs, which cannot be submitted
+    used = context.tx.queue_fronts.vcpus_in_use(queue.id)
+    unit = "cpu" if queue.document["jobQueueType"] == "EKS" else "VCPU"
+    found: dict[str, Any] = {
+        "totalCapacityUsage": [{"capacityUnit": unit, "quantity": sum(vcpus for _, vcpus in used)}]
+    }
+    if queue.scheduling_policy is not None:
+        found["fairshareUtilization"] = {
+            "activeShareCount": len(used),
+            "topCapacityUtilization": [
+                {"shareIdentifier": share, "capacityUsage": [{"capacityUnit": unit, "quantity": vcpus}]}
+                for share, vcpus in used[:_SHARES_MAX]
+            ],
+        }
+    return found

@@ -1,0 +1,53 @@
+"""What GetJobQueueSnapshot looks at: the first jobs of a queue, and what its active attempts hold."""
+
+from heapq import merge
+from itertools import islice
+
+from batchyard.core.ids import JobSeq, Millis
+from batchyard.store.jobs import PLACEABLE, SELECT_JOBS, JobRow, job_row
+from batchyard.store.statements import Statements
+
+_MISFITS = (
+    f"{SELECT_JOBS} WHERE queue_id = ? AND status_reason LIKE 'MISCONFIGURATION:%'"
+    " AND status IN ('RUNNABLE', 'PENDING') AND seq > ? ORDER BY seq LIMIT ?"
+)
+
+
+class QueueFronts:
+    """Reads alone."""
+
+    def __init__(self, statements: Statements) -> None:
+        self._run = statements.run
+
+    def first(self, queue_id: int, limit: int) -> list[JobRow]:
+        """At most `limit` jobs with something RUNNABLE in the order of placement; those that cannot fit come last."""
+        placeable = ((job_row(r) for r in self._run(statement, (queue_id, -1, limit)).all()) for statement in PLACEABLE)
+        found = list(islice(merge(*placeable, key=lambda row: row.seq), limit))
+        return found + [job_row(r) for r in self._run(_MISFITS, (queue_id, -1, limit - len(found)))]
+
+    def runnable_since(self, seq: JobSeq) -> Millis:
+        """When a single job that is RUNNABLE became so for the last time."""
+        statement = "SELECT at FROM history WHERE job_seq = ? AND to_status = 'RUNNABLE' ORDER BY seq DESC LIMIT 1"
+        return Millis(self._run(statement, (seq,)).scalar_one())
+
+    def children_runnable_since(self, seq: JobSeq, first: int, last: int) -> dict[int, Millis]:
+        """When children `first` to `last` of an array became RUNNABLE for the last time, by index; those that did."""
+        found = self._run(
+            "SELECT at, first_index, last_index FROM history WHERE job_seq = ? AND to_status = 'RUNNABLE'"
+            " AND first_index <= ? AND last_index >= ? ORDER BY seq",
+            (seq, last, first),
+        )
+        since: dict[int, Millis] = {}
+        for at, low, high in found:
+            since.update(dict.fromkeys(range(max(low, first), min(high, last) + 1), Millis(at)))
+        return since
+
+    def vcpus_in_use(self, queue_id: int) -> list[tuple[str | None, float]]:
+        """The vCPUs that the queue's active attempts hold, by share identifier, the most first."""
+        found = self._run(
+            "SELECT jobs.share_identifier, sum(attempts.vcpus) AS used FROM attempts CROSS JOIN jobs"
+            " ON jobs.seq = attempts.job_seq WHERE attempts.stopped_at IS NULL AND jobs.queue_id = ?"
+            " GROUP BY jobs.share_identifier ORDER BY used DESC, jobs.share_identifier",
+            (queue_id,),
+        )
+        return [(share, used) for share, used in found]
