@@ -31,7 +31,6 @@ def cluster(yard: Yard, tmp_path: Path, s3_url: str) -> Program:
     }
     environment = [{"name": name, "value": value} for name, value in wanted.items()]
     definition = yard.define(["true"], container=ROOM | {"environment": environment})
-    (queue,) = yard.batch.describe_job_queues(jobQueues=["default"])["jobQueues"]
     folder = tmp_path / ".parallelcluster"
     folder.mkdir()
     settings = {
@@ -39,8 +38,8 @@ def cluster(yard: Yard, tmp_path: Path, s3_url: str) -> Program:
         "s3_bucket": BUCKET,
         "artifact_directory": "artifacts",
         "batch_cli_requirements": "aws-parallelcluster-awsbatch-cli>=1.0.0",
-        "compute_environment": queue["computeEnvironmentOrder"][0]["computeEnvironment"],
-        "job_queue": queue["jobQueueArn"],
+        "compute_environment": "default",
+        "job_queue": "default",
         "job_definition": definition,
         "head_node_ip": "127.0.0.1",
         "proxy": "NONE",

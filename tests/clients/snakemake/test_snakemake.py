@@ -25,8 +25,8 @@ def test_a_workflow(yard: Yard, tmp_path: Path, s3_url: str) -> None:
     shutil.copy(Path(__file__).with_name("Snakefile"), workflow)
     enter = tmp_path / "enter.sh"
     enter.write_text(f"cp -n {workflow}/Snakefile . || true\n")
-    snakemake = Program.of("snakemake", yard, workflow, AWS_ENDPOINT_URL_S3=s3_url)
-    names = ("PATH", "HOME", "AWS_ENDPOINT_URL_S3", "AWS_DEFAULT_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+    snakemake = Program.of("snakemake", yard, workflow)
+    names = ("PATH", "HOME", "AWS_DEFAULT_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
     environment = [{"name": name, "value": snakemake.environment[name]} for name in names]
     environment.append({"name": "BASH_ENV", "value": str(enter)})
     definition = yard.define(["true"], container={"environment": environment})
