@@ -70,17 +70,28 @@ def members(attempt_id: AttemptId, main: int) -> list[int]:
 
 
 def orphans(main_processes: Collection[int]) -> list[int]:
-    """Our living children that are no attempt's main process. Costs one read, whatever else runs on the machine."""
+    """Our living children that are no attempt's main process. Costs two reads, whatever else runs on the machine.
+
+    Between being listed and being looked at, a child may die and leave us its own children. The list is then no longer
+    what it was, and is gone through once more.
+    """
+    children = _children()
+    while True:
+        found = [
+            child
+            for child in children
+            if child not in main_processes and (entry := process(child)) and not entry.is_zombie
+        ]
+        before, children = children, _children()
+        if children == before:
+            return found
+
+
+def _children() -> list[int]:
     try:
-        children = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+        return [int(child) for child in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()]
     except OSError:
         return [entry.process_id for entry in all_processes() if entry.parent == os.getpid()]
-    candidates = (int(child) for child in children)
-    return [
-        child
-        for child in candidates
-        if child not in main_processes and (entry := process(child)) and not entry.is_zombie
-    ]
 
 
 def left_over(attempt_ids: Collection[AttemptId], mains: Iterable[tuple[int, int]]) -> list[int]:
