@@ -80,7 +80,9 @@ def _copy(database: Database, example: str, number: int) -> list[str]:
         attempts, history = [], []
         for _ in range(number):
             job_id = JobId(str(uuid.uuid4()))
-            seq = tx.jobs.insert(row._replace(job_id=job_id), replace(terms, job_id=job_id)).seq
+            seq = tx.jobs.next_seq()
+            copy = row._replace(job_id=job_id, job=row.job._replace(key=JobKey(seq)))
+            tx.jobs.insert(copy, replace(terms, job_id=job_id))
             attempts += [attempt._replace(key=JobKey(seq), attempt_id=AttemptId(uuid.uuid4().hex)) for attempt in ran]
             history += [replace(moment, job_seq=seq) for moment in story]
             ids.append(job_id)
