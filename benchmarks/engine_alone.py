@@ -16,6 +16,7 @@ from batchyard.api.batch.job_definitions import register_job_definition
 from batchyard.api.batch.job_queues import create_job_queue
 from batchyard.api.batch.submit_job import submit_job
 from batchyard.api.context import Context, Settings
+from batchyard.core.ids import Millis
 from batchyard.engine.clock import RandomIds, SystemClock
 from batchyard.engine.loop import Engine
 from batchyard.executors import interface as x
@@ -43,9 +44,9 @@ class Instant:
 
     def turn(self) -> None:
         done, self.waiting = self.waiting[: self.width], self.waiting[self.width :]
-        now = time.time_ns() // 1_000_000
+        now = Millis(time.time_ns() // 1_000_000)
         self.record += len(done)
-        reports = tuple(x.AttemptExited(launch.attempt_id, now, now - 1, 0) for launch in done)
+        reports = tuple(x.AttemptExited(launch.attempt_id, now, Millis(now - 1), 0) for launch in done)
         if reports:
             self.sink(x.Batch(x.Position("j", self.record), reports))
 
