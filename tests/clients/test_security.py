@@ -222,7 +222,7 @@ def test_a_recent_request_that_is_replayed(server: ServerProcess) -> None:
     while (answer := send(server, sent[0]))[0] == 200:
         assert answer[1]["jobId"] != first
         assert time.monotonic() < started + AGAIN_SECONDS + 10
-        time.sleep(1.0)
+        time.sleep(1.0)  # the window is a span of the server's own clock: there is nothing else to wait for
     assert time.monotonic() > started + AGAIN_SECONDS - 1
     assert (answer[0], answer[1]["code"]) == (403, "InvalidSignatureException")
     assert alice.submit_job(**a_job())["jobId"]

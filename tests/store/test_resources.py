@@ -52,8 +52,8 @@ def test_compute_environments(tx: Transaction) -> None:
     rows = tx.compute_environments
     first = rows.insert(ENVIRONMENT)
     second = rows.insert(replace(ENVIRONMENT, name="other", max_vcpus=None))
-    assert rows.get("machine") == rows.get_by_id(first.id) == first
-    assert rows.get("nothing") is rows.get_by_id(99) is None
+    assert rows.get("machine") == first
+    assert rows.get("nothing") is None
     assert rows.all() == rows.page(0, 9) == [first, second]
     assert rows.page(first.id, 9) == [second]
     assert rows.page(0, 1) == [first]
@@ -70,7 +70,7 @@ def test_job_queues(tx: Transaction) -> None:
     rows = tx.job_queues
     first = rows.insert(QUEUE)
     second = rows.insert(replace(QUEUE, name="q", compute_environments=("mach",), scheduling_policy="arn"))
-    assert rows.get("default") == rows.get_by_id(first.id) == first
+    assert rows.get("default") == first
     assert rows.all() == rows.page(0, 9) == [first, second]
     assert rows.page(first.id, 9) == [second]
     assert rows.named(["q", "nothing"]) == [second]
@@ -90,7 +90,7 @@ def test_job_definitions(tx: Transaction) -> None:
     first, second = (rows.insert("sleep", "container", NOW, {"parameters": {}}) for _ in range(2))
     other = rows.insert("other", "multinode", NOW, {})
     assert (first.revision, second.revision, other.revision) == (1, 2, 1)
-    assert rows.get("sleep", 2) == rows.get_by_id(second.id) == rows.newest_active("sleep") == second
+    assert rows.get("sleep", 2) == rows.newest_active("sleep") == second
     assert rows.get("sleep", 3) is rows.newest_active("nothing") is None
     rows.deregister(second, NOW)
     assert rows.newest_active("sleep") == first

@@ -113,6 +113,7 @@ class Engine:
         self._held = _Held()
         self._position = x.Position()
         self._active: dict[AttemptId, Attempt] = {}
+        self._ahead: list[Attempt] = []
         self._outranked: tuple[AttemptId, ...] = ()
         self._yard_is_stale = self._is_new_journal = False
         self._around = Surroundings(
@@ -235,7 +236,7 @@ class Engine:
         except Exception:
             log.exception("the orders of a tick failed; they are derived anew")
             return RETRY_SECONDS, RETRY_SECONDS
-        gather = BATCHING_SECONDS if self._waiting_ahead() else 0.0
+        gather = BATCHING_SECONDS if self._ahead else 0.0
         return (0.0 if outcome.has_more else self._seconds_until_due()), gather
 
     def _undo(self, calls: list[_Call], messages: list[x.Message], error: BaseException) -> None:
@@ -249,6 +250,7 @@ class Engine:
     def _conclude(self, calls: list[_Call], reports: list[x.Report], position: x.Position, outcome: Outcome) -> None:
         """What follows from a commit: answers, orders, the acknowledgement."""
         self._active, self._outranked = outcome.active, outcome.outranked
+        self._ahead = self._waiting_ahead()
         if calls:
             self.deliver([partial(call.settle, call.result, call.error) for call in calls])
         for report in reports:
@@ -366,7 +368,7 @@ class Engine:
     def _take_back(self) -> list[x.Order]:
         """Ask back what was placed ahead by a wrong guess, and what stands in the way of something more important."""
         before = self._clock.now() - TAKE_BACK_AFTER_MS
-        stale = [attempt for attempt in self._waiting_ahead() if attempt.placed_at <= before]
+        stale = [attempt for attempt in self._ahead if attempt.placed_at <= before]
         for seq in {attempt.key.seq for attempt in stale}:
             terms = self._around.terms.peek(seq)
             if terms is not None:
@@ -378,9 +380,7 @@ class Engine:
 
     def _seconds_until_due(self) -> float | None:
         due: list[int] = [a.due_at for a in self._active.values() if a.due_at is not None and a.stop_wanted is None]
-        due += [
-            a.placed_at + TAKE_BACK_AFTER_MS for a in self._waiting_ahead() if a.attempt_id not in self._held.asked_back
-        ]
+        due += [a.placed_at + TAKE_BACK_AFTER_MS for a in self._ahead if a.attempt_id not in self._held.asked_back]
         if not due:
             return None
         return max(0.0, (min(due) - Millis(self._clock.now())) / 1000)

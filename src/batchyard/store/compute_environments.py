@@ -26,11 +26,6 @@ class ComputeEnvironments:
         row = self._statements.run(f"{_SELECT} WHERE name = ?", (name,)).one_or_none()
         return None if row is None else _environment(row)
 
-    def get_by_id(self, identifier: int) -> ComputeEnvironment | None:
-        """The one of this id."""
-        row = self._statements.run(f"{_SELECT} WHERE id = ?", (identifier,)).one_or_none()
-        return None if row is None else _environment(row)
-
     def all(self) -> list[ComputeEnvironment]:
         """Every one, oldest first; there are few (quota)."""
         return [_environment(row) for row in self._statements.run(f"{_SELECT} ORDER BY id")]

@@ -26,11 +26,6 @@ class JobDefinitions:
         row = found.one_or_none()
         return None if row is None else _definition(row)
 
-    def get_by_id(self, identifier: int) -> JobDefinition | None:
-        """The one of this id."""
-        row = self._statements.run(f"{_SELECT} WHERE id = ?", (identifier,)).one_or_none()
-        return None if row is None else _definition(row)
-
     def newest_active(self, name: str) -> JobDefinition | None:
         """The ACTIVE revision with the highest number; the index is walked from its end."""
         found = self._statements.run(
