@@ -18,7 +18,7 @@ import uuid
 from pathlib import Path
 
 from batchyard.core.ids import AttemptId
-from batchyard.executors.interface import AttemptExited, Batch, Capacity, Launch, Message, Observed, Position
+from batchyard.executors.interface import AttemptExited, Batch, Capacity, Container, Launch, Message, Observed, Position
 from batchyard.executors.process import ProcessExecutor, stop_supervisor
 
 AHEAD = 64
@@ -27,7 +27,8 @@ VARIABLES = {f"AWS_BATCH_VARIABLE_{number}": "a value of ordinary length" for nu
 
 def launch() -> Launch:
     """One job of half a machine's slot."""
-    return Launch(AttemptId(uuid.uuid4().hex), "job", "default", "any", ("/bin/true",), VARIABLES, 1.0, 128)
+    container = Container("default", "any", ("/bin/true",), VARIABLES, 1.0, 128)
+    return Launch(AttemptId(uuid.uuid4().hex), "job", "default", 1.0, 128, 0, (container,))
 
 
 def cpu_seconds(process_id: int) -> float:

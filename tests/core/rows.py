@@ -4,7 +4,7 @@ from typing import Any
 
 from batchyard.core.ids import AttemptId, JobId, JobSeq, Millis
 from batchyard.core.jobs import Attempt, Job, JobKey, JobStatus, Terms
-from batchyard.core.submission import ResolvedJob
+from batchyard.core.submission import ResolvedContainer, ResolvedJob
 
 NOW = Millis(1000)
 
@@ -49,15 +49,23 @@ def terms(
         container={},
         ecs_properties=None,
         eks_properties=None,
-        image="image",
-        command=("true",),
-        environment={},
+        containers=(
+            ResolvedContainer(
+                name="default",
+                image="image",
+                command=("true",),
+                environment={},
+                vcpus=1.0,
+                memory_mib=100,
+                gpus=0,
+                user=None,
+                ulimits=(),
+                max_swap_mib=None,
+            ),
+        ),
         vcpus=1.0,
         memory_mib=100,
         gpus=0,
-        user=None,
-        ulimits=(),
-        max_swap_mib=None,
         parameters={},
         attempts=attempts or 1,
         retry_strategy=strategy,

@@ -46,7 +46,13 @@ def refusal(container: dict[str, Any], **request: Any) -> str:
 
 def test_without_overrides() -> None:
     job = submit({**LEGACY, "command": ["true"], "user": "nobody"})
-    assert (job.image, job.command, job.environment, job.user) == ("busybox", ("true",), {}, "nobody")
+    (container,) = job.containers
+    assert (container.image, container.command, container.environment, container.user) == (
+        "busybox",
+        ("true",),
+        {},
+        "nobody",
+    )
     assert (job.vcpus, job.memory_mib, job.gpus) == (2.0, 64, 0)
     assert (job.attempts, job.retry_strategy, job.attempt_duration_seconds) == (1, None, None)
     assert (job.log_group, job.log_stream_prefix) == ("/aws/batch/job", "sleep")
@@ -87,13 +93,13 @@ def test_command_replaces_and_environment_merges_by_name() -> None:
     }
     overrides = {"command": ["c"], "environment": [{"name": "B", "value": "3"}, {"name": "C", "value": ""}]}
     job = submit(container, containerOverrides=overrides)
-    assert job.command == ("c",)
-    assert job.environment == {"A": "1", "B": "3", "C": ""}
+    assert job.containers[0].command == ("c",)
+    assert job.containers[0].environment == {"A": "1", "B": "3", "C": ""}
     assert job.container["environment"][1] == {"name": "B", "value": "3"}
 
 
 def test_empty_override_command_keeps_the_definitions() -> None:
-    assert submit({**LEGACY, "command": ["a"]}, containerOverrides={"command": []}).command == ("a",)
+    assert submit({**LEGACY, "command": ["a"]}, containerOverrides={"command": []}).containers[0].command == ("a",)
     assert "empty string" in refusal(LEGACY, containerOverrides={"command": ["a", ""]})
 
 
@@ -173,13 +179,15 @@ def test_request_parameters_win_over_the_definitions() -> None:
         definition({**LEGACY, "command": ["Ref::a", "Ref::b"]}, parameters={"a": "1", "b": "2"}),
         {"parameters": {"b": "3"}},
     )
-    assert job.command == ("1", "3")
+    assert job.containers[0].command == ("1", "3")
     assert job.parameters == {"a": "1", "b": "3"}
     assert job.container["command"] == ["1", "3"]
 
 
 def test_overriding_commands_are_substituted_too() -> None:
-    assert submit(LEGACY, containerOverrides={"command": ["Ref::a"]}, parameters={"a": "1"}).command == ("1",)
+    assert submit(LEGACY, containerOverrides={"command": ["Ref::a"]}, parameters={"a": "1"}).containers[0].command == (
+        "1",
+    )
 
 
 @pytest.mark.parametrize("element", ["Ref::x", "--in=Ref::x"])
@@ -190,7 +198,7 @@ def test_missing_parameter(element: str) -> None:
 
 def test_only_the_command_is_substituted() -> None:
     job = submit({**LEGACY, "environment": [{"name": "A", "value": "Ref::x"}]})
-    assert job.environment == {"A": "Ref::x"}
+    assert job.containers[0].environment == {"A": "Ref::x"}
 
 
 # ------------------------------------------------------------------------------------------- replaced as a whole, logs
@@ -233,7 +241,7 @@ def test_single_container_task() -> None:
     containers = [{"name": "main", "environment": [{"name": "A", "value": "1"}]}]
     request = {"ecsPropertiesOverride": {"taskProperties": [{"containers": containers}]}, "parameters": {"a": "x"}}
     job = resolve(given, request)
-    assert (job.command, job.environment, job.memory_mib) == (("x",), {"A": "1"}, 64)
+    assert (job.containers[0].command, job.containers[0].environment, job.memory_mib) == (("x",), {"A": "1"}, 64)
     assert job.container == {}
     assert job.ecs_properties is not None
     assert job.ecs_properties["taskProperties"][0]["containers"][0]["environment"] == [{"name": "A", "value": "1"}]
@@ -245,7 +253,7 @@ def test_single_container_pod() -> None:
     given = definition(eksProperties={"podProperties": {"containers": [POD]}})
     override = {"name": "main", "args": ["-c", "false"], "resources": {"limits": {"memory": "128Mi"}}}
     job = resolve(given, {"eksPropertiesOverride": {"podProperties": {"containers": [override]}}})
-    assert (job.command, job.environment) == (("sh", "-c", "false"), {"A": "1"})
+    assert (job.containers[0].command, job.containers[0].environment) == (("sh", "-c", "false"), {"A": "1"})
     assert (job.vcpus, job.memory_mib) == (0.5, 128)
     assert job.eks_properties is not None
 

@@ -234,7 +234,7 @@ def test_a_failed_transaction_is_undone_and_its_job_number_given_to_another(
     monkeypatch.setattr(yard.world.faults, "is_on", False)
     kept = yard.submit(parameters={"program": "kept"})
     assert yard.running() == [kept]
-    assert [launch.command for launch in ran] == [("kept",)]
+    assert [launch.containers[0].command for launch in ran] == [("kept",)]
 
 
 def test_a_request_that_fails_undoes_only_itself(yard: Yard) -> None:

@@ -35,41 +35,11 @@ from batchyard.executors.interface import (
 )
 from batchyard.logs.files import log_path, logs_folder
 from batchyard.logs.reader import AttemptLog, LogEvent
+from tests.executors.launches import launch, shell
 
 PATIENCE_SECONDS = 30.0
 END = AttemptExited | AttemptLost | AttemptReturned
 OUT_OF_MEMORY = "OutOfMemoryError: Container killed due to memory usage"
-
-
-def launch(
-    *command: str,
-    vcpus: float = 1.0,
-    memory_mib: int = 256,
-    environment: dict[str, str] | None = None,
-    compute_environment: str = "default",
-    gpus: int = 0,
-    user: str | None = None,
-    ulimits: tuple[Ulimit, ...] = (),
-) -> Launch:
-    """A launch of a new attempt."""
-    return Launch(
-        AttemptId(uuid.uuid4().hex),
-        job_id=str(uuid.uuid4()),
-        compute_environment=compute_environment,
-        image="busybox",
-        command=command,
-        environment=environment or {},
-        vcpus=vcpus,
-        memory_mib=memory_mib,
-        gpus=gpus,
-        user=user,
-        ulimits=ulimits,
-    )
-
-
-def shell(script: str, **members: object) -> Launch:
-    """A launch of a shell script."""
-    return launch("sh", "-c", script, **members)  # type: ignore[arg-type]
 
 
 def until(condition: Callable[[], bool], seconds: float = PATIENCE_SECONDS) -> None:

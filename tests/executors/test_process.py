@@ -13,8 +13,9 @@ import pytest
 
 from batchyard.executors.interface import AttemptExited, AttemptLost, AttemptReturned, Capacity, Position, Stop
 from batchyard.executors.process import ProcessExecutor, stop_supervisor
-from batchyard.executors.supervisor_protocol import Hello, connect, frame, supervisor_folder
-from tests.executors.conformance import Client, ExecutorConformance, Host, launch, new_mark, shell, sleepers, until
+from batchyard.executors.supervisor_protocol import PROTOCOL, Hello, connect, frame, supervisor_folder
+from tests.executors.conformance import Client, ExecutorConformance, Host, new_mark, sleepers, until
+from tests.executors.launches import launch, shell
 
 pytestmark = pytest.mark.process
 
@@ -232,7 +233,7 @@ def test_a_server_that_reads_nothing_holds_up_no_attempt(host: Host, tmp_path: P
     slow.executor.close()
     with connect(host.data) as deaf:
         orders = [shell(f"echo >>{tmp_path}/runs") for _ in range(200)]
-        deaf.sendall(frame([Hello(1, Position())]) + frame([Capacity(2, 1 << 16)]) + frame(orders))
+        deaf.sendall(frame([Hello(PROTOCOL, Position())]) + frame([Capacity(2, 1 << 16)]) + frame(orders))
         until(lambda: (tmp_path / "runs").exists() and (tmp_path / "runs").stat().st_size == 200)
     client = host.connect()
     assert len(client.ends(order.attempt_id for order in orders)) == 200

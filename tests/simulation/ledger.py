@@ -29,7 +29,7 @@ class Run:
     @property
     def number(self) -> int:
         """AWS_BATCH_JOB_ATTEMPT, as the program sees it."""
-        return int(self.launch.environment["AWS_BATCH_JOB_ATTEMPT"])
+        return int(self.launch.containers[0].environment["AWS_BATCH_JOB_ATTEMPT"])
 
 
 @dataclass(slots=True)

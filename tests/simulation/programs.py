@@ -50,8 +50,8 @@ class Fate:
 
 def fate(seed: str, launch: Launch) -> Fate:
     """What this attempt will do; its command names the program."""
-    attempt = launch.environment["AWS_BATCH_JOB_ATTEMPT"]
-    program, chance = PROGRAMS[launch.command[0]], random.Random(f"{seed}/{launch.job_id}/{attempt}")
+    attempt = launch.containers[0].environment["AWS_BATCH_JOB_ATTEMPT"]
+    program, chance = PROGRAMS[launch.containers[0].command[0]], random.Random(f"{seed}/{launch.job_id}/{attempt}")
     fails = chance.random() < program.failure_rate
     return Fate(
         duration_ms=chance.randint(program.shortest_ms, program.longest_ms),

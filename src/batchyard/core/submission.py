@@ -28,6 +28,9 @@ from batchyard.core.resource_requirements import Resources, required_resources
 from batchyard.core.resources import Document, JobDefinition
 
 DEFAULT_LOG_GROUP = "/aws/batch/job"
+DEFAULT_CONTAINER = "default"
+"""What a container without a name is called, in log streams among others."""
+
 _LOG_STREAM_PREFIX_CHARACTERS = 200
 
 _PLACEHOLDER = re.compile(r"Ref::([A-Za-z0-9_-]+)")
@@ -41,17 +44,10 @@ _FAMILIES = {
 
 
 @dataclass(frozen=True, slots=True)
-class ResolvedJob:
-    """All that is known of a job before it is placed; an array's children share it.
+class ResolvedContainer:
+    """One container of the job as it is to run. `environment` holds the user's variables alone."""
 
-    `container`, `ecs_properties` and `eks_properties` are what DescribeJobs echoes: the first is empty unless the
-    definition has containerProperties. `environment` holds the user's variables alone. `attempts` is 1 without a retry
-    strategy; `retry_strategy` is None then, as DescribeJobs leaves it out (F 3.9). `propagate_tags` None: not said.
-    """
-
-    container: Document
-    ecs_properties: Document | None
-    eks_properties: Document | None
+    name: str
     image: str
     command: tuple[str, ...]
     environment: Mapping[str, str]
@@ -61,6 +57,25 @@ class ResolvedJob:
     user: str | None
     ulimits: tuple[Mapping[str, Any], ...]
     max_swap_mib: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedJob:
+    """All that is known of a job before it is placed; an array's children share it.
+
+    `container`, `ecs_properties` and `eks_properties` are what DescribeJobs echoes: the first is empty unless the
+    definition has containerProperties. `vcpus`, `memory_mib` and `gpus` are the sums over the containers. `attempts` is
+    1 without a retry strategy; `retry_strategy` is None then, as DescribeJobs leaves it out (F 3.9). `propagate_tags`
+    None: not said.
+    """
+
+    container: Document
+    ecs_properties: Document | None
+    eks_properties: Document | None
+    containers: tuple[ResolvedContainer, ...]
+    vcpus: float
+    memory_mib: int
+    gpus: int
     parameters: Mapping[str, str]
     attempts: int
     retry_strategy: Mapping[str, Any] | None
@@ -102,15 +117,10 @@ def resolve(definition: JobDefinition, request: Mapping[str, Any]) -> ResolvedJo
         container=container.echo.get("containerProperties", {}),
         ecs_properties=container.echo.get("ecsProperties"),
         eks_properties=container.echo.get("eksProperties"),
-        image=effective["image"],
-        command=tuple(container.command),
-        environment=container.environment,
+        containers=(_resolved_container(container),),
         vcpus=container.resources.vcpus,
         memory_mib=container.resources.memory_mib,
         gpus=container.resources.gpus,
-        user=effective.get("user") or None,
-        ulimits=tuple(effective.get("ulimits") or ()),
-        max_swap_mib=(effective.get("linuxParameters") or {}).get("maxSwap"),
         parameters=parameters,
         attempts=retry_strategy["attempts"] if retry_strategy else 1,
         retry_strategy=retry_strategy,
@@ -121,6 +131,22 @@ def resolve(definition: JobDefinition, request: Mapping[str, Any]) -> ResolvedJo
         consumable_resource_properties=_consumable_resources(document, request),
         log_group=logging.get("awslogs-group") or DEFAULT_LOG_GROUP,
         log_stream_prefix=logging.get("awslogs-stream-prefix") or definition.name[:_LOG_STREAM_PREFIX_CHARACTERS],
+    )
+
+
+def _resolved_container(container: _Container) -> ResolvedContainer:
+    effective = container.effective
+    return ResolvedContainer(
+        name=effective.get("name") or DEFAULT_CONTAINER,
+        image=effective["image"],
+        command=tuple(container.command),
+        environment=container.environment,
+        vcpus=container.resources.vcpus,
+        memory_mib=container.resources.memory_mib,
+        gpus=container.resources.gpus,
+        user=effective.get("user") or None,
+        ulimits=tuple(effective.get("ulimits") or ()),
+        max_swap_mib=(effective.get("linuxParameters") or {}).get("maxSwap"),
     )
 
 

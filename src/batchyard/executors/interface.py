@@ -32,16 +32,72 @@ class Ulimit:
 
 
 @dataclass(frozen=True, slots=True)
-class Launch:
-    """Start this attempt as soon as its vCPUs, memory and GPUs are free; queue it (first in, first out) until then.
+class Mount:
+    """A folder inside a container: `source` of the host, or the volume of this name, empty at first, which the
+    containers of the attempt share; one of the two is given."""
 
-    `environment` is complete except for what only the executor knows (PATH and HOME where the job names none, GPU
-    numbers, scratch folder). `memory_mib` is a hard limit, `vcpus` are shares (F 6.4) and what is reserved.
+    path: str
+    source: str | None = None
+    volume: str | None = None
+    read_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Tmpfs:
+    """`linuxParameters.tmpfs[]`."""
+
+    path: str
+    size_mib: int
+    options: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """`linuxParameters.devices[]`; `permissions` are letters of `rwm`."""
+
+    host_path: str
+    path: str
+    permissions: str = "rwm"
+
+
+@dataclass(frozen=True, slots=True)
+class Isolation:
+    """What a container has that a process of the host has not; executors without containers pass over it.
+
+    `entry_point` replaces the image's (None: the image's own), `shared_memory_mib` is the size of /dev/shm,
+    `init_process` puts a reaper of orphans before the command.
     """
 
-    attempt_id: AttemptId
-    job_id: str
-    compute_environment: str
+    entry_point: tuple[str, ...] | None = None
+    privileged: bool = False
+    read_only_root: bool = False
+    init_process: bool = False
+    shared_memory_mib: int | None = None
+    swappiness: int | None = None
+    mounts: tuple[Mount, ...] = ()
+    tmpfs: tuple[Tmpfs, ...] = ()
+    devices: tuple[Device, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerDependency:
+    """`dependsOn[]` of a container: start no earlier than container `name` has come to `condition`, which is START,
+    COMPLETE (ended, whatever the exit code) or SUCCESS (ended with 0)."""
+
+    name: str
+    condition: str
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """One container of an attempt.
+
+    `environment` is complete except for what only the executor knows (PATH and HOME where the job names none, GPU
+    numbers, scratch folder). `memory_mib` is a hard limit, `vcpus` are shares (F 6.4). When an essential container
+    ends, so do the others (F 7.6). `stop_timeout_seconds` replaces the grace of a `Stop`.
+    """
+
+    name: str
     image: str
     command: tuple[str, ...]
     environment: Mapping[str, str]
@@ -51,6 +107,27 @@ class Launch:
     user: str | None = None
     ulimits: tuple[Ulimit, ...] = ()
     max_swap_mib: int | None = None
+    essential: bool = True
+    depends_on: tuple[ContainerDependency, ...] = ()
+    start_timeout_seconds: int | None = None
+    stop_timeout_seconds: int | None = None
+    isolation: Isolation | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """Start this attempt as soon as its vCPUs, memory and GPUs are free; queue it (first in, first out) until then.
+
+    `vcpus`, `memory_mib` and `gpus` are what is reserved: the sums over its containers, of which there is at least one.
+    """
+
+    attempt_id: AttemptId
+    job_id: str
+    compute_environment: str
+    vcpus: float
+    memory_mib: int
+    gpus: int
+    containers: tuple[Container, ...]
 
 
 @dataclass(frozen=True, slots=True)

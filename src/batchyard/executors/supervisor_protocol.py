@@ -30,7 +30,7 @@ from batchyard.executors.interface import (
     TakeBack,
 )
 
-PROTOCOL = 1
+PROTOCOL = 2
 """Raised when a frame changes its meaning; a supervisor refuses a server that speaks another."""
 
 FRAME_LIMIT_BYTES = 1 << 28

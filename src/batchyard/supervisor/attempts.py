@@ -20,7 +20,7 @@ from typing import Protocol
 
 from batchyard.core.ids import AttemptId, Millis
 from batchyard.executors.control_groups import ControlGroups, Group, Limits
-from batchyard.executors.interface import AttemptExited, AttemptLost, AttemptReturned, Capacity, Launch
+from batchyard.executors.interface import AttemptExited, AttemptLost, AttemptReturned, Capacity, Container, Launch
 from batchyard.logs.writer import AttemptLogWriter
 from batchyard.supervisor import processes
 from batchyard.supervisor.journal import End
@@ -176,10 +176,10 @@ class Attempts:
     def _start(self, launch: Launch, holding: Holding) -> None:
         if not _ATTEMPT_ID.fullmatch(launch.attempt_id):
             raise CannotStart("the attempt's id is not 32 hexadecimal digits")
-        who = identity(launch.user)
-        environment = job_environment(
-            launch, who.home, holding.gpus, hide_gpus=self._slots.has_gpus and not holding.gpus
-        )
+        container = launch.containers[0]
+        who = identity(container.user)
+        hide_gpus = self._slots.has_gpus and not holding.gpus
+        environment = job_environment(launch.attempt_id, container, who.home, holding.gpus, hide_gpus)
         with contextlib.ExitStack() as undo:
             try:
                 folder = self._make_scratch(launch.attempt_id, who)
@@ -188,14 +188,14 @@ class Attempts:
                 undo.callback(os.close, output)
                 os.set_blocking(into, True)
                 undo.callback(os.close, into)
-                group = self._groups.lend(self._limits(launch))
+                group = self._groups.lend(self._limits(container))
                 undo.callback(self._groups.take_back, group)
             except (OSError, ValueError) as failure:
                 raise CannotStart(f"the machine has no room for it: {failure}") from failure
-            process_id = self._starter.start(launch, who, environment, folder, into, group)
+            process_id = self._starter.start(container, who, environment, folder, into, group)
             undo.pop_all()
         if group is None:
-            limit_data(process_id, launch.memory_mib + (launch.max_swap_mib or 0))
+            limit_data(process_id, container.memory_mib + (container.max_swap_mib or 0))
         os.close(into)
         log = AttemptLogWriter(self._data / "logs", launch.attempt_id, self.log_cap_bytes)
         attempt = Attempt(launch, holding, folder, log, output, group, process_id, now_millis())
@@ -223,8 +223,9 @@ class Attempts:
         self._spare_folders.append(folder)
         return True
 
-    def _limits(self, launch: Launch) -> Limits:
-        return Limits(max(1, launch.memory_mib), max(0, launch.max_swap_mib or 0), self._pids_limit, launch.vcpus)
+    def _limits(self, container: Container) -> Limits:
+        swap = max(0, container.max_swap_mib or 0)
+        return Limits(max(1, container.memory_mib), swap, self._pids_limit, container.vcpus)
 
     def announce(self, now: float, tell: Callable[[Attempt], None]) -> float | None:
         """Tell of attempts that have run for a little while; return after how many seconds to call again.

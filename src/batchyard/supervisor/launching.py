@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from batchyard.executors.control_groups import Group
-from batchyard.executors.interface import Launch, Ulimit
+from batchyard.executors.interface import Container, Ulimit
 
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 """What containers get when neither image nor job names one."""
@@ -96,17 +96,19 @@ def _group_id(group: str) -> int:
     return int(group) if group.isascii() and group.isdigit() else grp.getgrnam(group).gr_gid
 
 
-def job_environment(launch: Launch, home: str, gpus: tuple[int, ...], hide_gpus: bool) -> dict[str, str]:
+def job_environment(
+    attempt_id: str, container: Container, home: str, gpus: tuple[int, ...], hide_gpus: bool
+) -> dict[str, str]:
     """What the job asked for, completed by what only this machine knows."""
     environment = {"PATH": DEFAULT_PATH, "HOME": home}
     if hide_gpus:
         environment["NVIDIA_VISIBLE_DEVICES"] = "void"
         environment["CUDA_VISIBLE_DEVICES"] = ""
-    environment.update(launch.environment)
+    environment.update(container.environment)
     if gpus:
         numbers = ",".join(map(str, gpus))
         environment["NVIDIA_VISIBLE_DEVICES"] = environment["CUDA_VISIBLE_DEVICES"] = numbers
-    environment[ATTEMPT_VARIABLE] = launch.attempt_id
+    environment[ATTEMPT_VARIABLE] = attempt_id
     return environment
 
 
@@ -143,19 +145,25 @@ class Starter:
         self._may_raise_limits = _has_capability(_MAY_RAISE_LIMITS)
 
     def start(
-        self, launch: Launch, who: Identity, environment: dict[str, str], folder: Path, output: int, group: Group | None
+        self,
+        container: Container,
+        who: Identity,
+        environment: dict[str, str],
+        folder: Path,
+        output: int,
+        group: Group | None,
     ) -> int:
         """The process id of the command, which runs in `folder` and writes to `output`. Raises CannotStart."""
-        if not launch.command:
+        if not container.command:
             raise CannotStart("no command specified")
         try:
-            path = find_command(launch.command[0], environment, folder)
-            if who.is_ours and not launch.ulimits and (group is None or group.visited):
-                return self._spawn(path, launch.command, environment, folder, output, group)
-            return self._fork(path, launch, who, environment, folder, output, group)
+            path = find_command(container.command[0], environment, folder)
+            if who.is_ours and not container.ulimits and (group is None or group.visited):
+                return self._spawn(path, container.command, environment, folder, output, group)
+            return self._fork(path, container, who, environment, folder, output, group)
         except (OSError, ValueError, subprocess.SubprocessError) as failure:
             detail = os.strerror(failure.errno) if isinstance(failure, OSError) and failure.errno else str(failure)
-            raise CannotStart(f'exec: "{launch.command[0][:200]}": {detail.lower()}') from failure
+            raise CannotStart(f'exec: "{container.command[0][:200]}": {detail.lower()}') from failure
 
     def _spawn(
         self,
@@ -196,7 +204,7 @@ class Starter:
     def _fork(
         self,
         path: str,
-        launch: Launch,
+        container: Container,
         who: Identity,
         environment: dict[str, str],
         folder: Path,
@@ -204,7 +212,7 @@ class Starter:
         group: Group | None,
     ) -> int:
         steps: list[Callable[[], None]] = [] if group is None else [group.enter]
-        limits = [self._limit(ulimit) for ulimit in launch.ulimits]
+        limits = [self._limit(ulimit) for ulimit in container.ulimits]
         if self._raised:
             limits.insert(0, (resource.RLIMIT_NOFILE, *self._own_files))
         steps += [functools.partial(resource.setrlimit, number, (soft, hard)) for number, soft, hard in limits]
@@ -214,7 +222,7 @@ class Starter:
                 step()
 
         process = subprocess.Popen(
-            launch.command,
+            container.command,
             executable=path,
             stdin=self._null,
             stdout=output,

@@ -15,5 +15,5 @@ def check(world: World) -> Iterator[str]:
     programs = {job.job_id: job.request["parameters"]["program"] for job in world.client.submitted}
     for run in world.ledger.runs:
         wanted = programs.get(run.job_id.partition(":")[0])
-        if wanted is not None and run.launch.command != (wanted,):
-            yield f"{run.job_id} ran {run.launch.command} and was to run {wanted}"
+        if wanted is not None and run.launch.containers[0].command != (wanted,):
+            yield f"{run.job_id} ran {run.launch.containers[0].command} and was to run {wanted}"
