@@ -16,13 +16,14 @@ The rules, from the User Guide (Job definition parameters, SubmitJob) and F 6.1 
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from batchyard.core import refusals
 from batchyard.core.attempt_limits import validate_retry_strategy, validate_timeout
 from batchyard.core.container_properties import check_command, check_environment
 from batchyard.core.eks_properties import eks_resources
+from batchyard.core.isolation import isolation_members, pod_isolation_members, pod_user
 from batchyard.core.job_definitions import check_scheduling_priority, consumable_resource_properties
 from batchyard.core.resource_requirements import Resources, required_resources
 from batchyard.core.resources import Document, JobDefinition
@@ -45,7 +46,8 @@ _FAMILIES = {
 
 @dataclass(frozen=True, slots=True)
 class ResolvedContainer:
-    """One container of the job as it is to run. `environment` holds the user's variables alone."""
+    """One container of the job as it is to run. `environment` holds the user's variables alone; `isolation` what only
+    executors of containers look at (`core/isolation.py`)."""
 
     name: str
     image: str
@@ -57,6 +59,7 @@ class ResolvedContainer:
     user: str | None
     ulimits: tuple[Mapping[str, Any], ...]
     max_swap_mib: int | None
+    isolation: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +100,8 @@ class _Container:
     command: Sequence[str]
     environment: Mapping[str, str]
     resources: Resources
+    user: str | None
+    isolation: Document | None
 
 
 def resolve(definition: JobDefinition, request: Mapping[str, Any]) -> ResolvedJob:
@@ -144,9 +149,10 @@ def _resolved_container(container: _Container) -> ResolvedContainer:
         vcpus=container.resources.vcpus,
         memory_mib=container.resources.memory_mib,
         gpus=container.resources.gpus,
-        user=effective.get("user") or None,
+        user=container.user,
         ulimits=tuple(effective.get("ulimits") or ()),
         max_swap_mib=(effective.get("linuxParameters") or {}).get("maxSwap"),
+        isolation=container.isolation,
     )
 
 
@@ -224,7 +230,8 @@ def _of_ecs_properties(
     fargate = "FARGATE" in (document.get("platformCapabilities") or ())
     merged = _ecs_container(container, _override_of(container, containers or ()), parameters, fargate, extra={})
     echo = {"taskProperties": [{**task, "containers": [merged.effective]}]}
-    return _Container({"ecsProperties": echo}, merged.effective, merged.command, merged.environment, merged.resources)
+    isolation = isolation_members(merged.effective, task)
+    return replace(merged, echo={"ecsProperties": echo}, isolation=isolation)
 
 
 def _ecs_container(
@@ -245,7 +252,15 @@ def _ecs_container(
     effective["command"] = substitute(effective["command"], parameters)
     check_command(effective["command"])
     resources = required_resources(effective, fargate=fargate)
-    return _Container({"containerProperties": effective}, effective, effective["command"], environment, resources)
+    return _Container(
+        {"containerProperties": effective},
+        effective,
+        effective["command"],
+        environment,
+        resources,
+        effective.get("user") or None,
+        isolation_members(effective, effective),
+    )
 
 
 def _checked_command(command: Sequence[str]) -> Sequence[str]:
@@ -316,7 +331,13 @@ def _of_eks_properties(
     if metadata := pod_override.get("metadata"):
         echo["metadata"] = {**(pod.get("metadata") or {}), **metadata}
     return _Container(
-        {"eksProperties": {"podProperties": echo}}, effective, command, environment, eks_resources(effective)
+        {"eksProperties": {"podProperties": echo}},
+        effective,
+        command,
+        environment,
+        eks_resources(effective),
+        pod_user(effective, pod),
+        pod_isolation_members(effective, pod),
     )
 
 

@@ -3,11 +3,12 @@
 from batchyard.core.chosen_indexes import VARIABLE, chosen_indexes
 from batchyard.core.jobs import Attempt, Terms
 from batchyard.core.submission import ResolvedContainer
+from batchyard.engine.isolation import IsolationRules, isolation_of
 from batchyard.executors.interface import Container, Launch, Ulimit
 
 
-def launch_of(attempt: Attempt, terms: Terms) -> Launch:
-    """The order that starts this attempt."""
+def launch_of(attempt: Attempt, terms: Terms, rules: IsolationRules | None = None) -> Launch:
+    """The order that starts this attempt. `rules` for its isolation; None for an executor that isolates nothing."""
     added = _batch_environment(attempt, terms)
     return Launch(
         attempt_id=attempt.attempt_id,
@@ -16,11 +17,13 @@ def launch_of(attempt: Attempt, terms: Terms) -> Launch:
         vcpus=attempt.vcpus,
         memory_mib=attempt.memory_mib,
         gpus=attempt.gpus,
-        containers=tuple(_container(container, added, terms.region) for container in terms.resolved.containers),
+        containers=tuple(_container(container, added, terms.region, rules) for container in terms.resolved.containers),
     )
 
 
-def _container(resolved: ResolvedContainer, added: dict[str, str], region: str) -> Container:
+def _container(
+    resolved: ResolvedContainer, added: dict[str, str], region: str, rules: IsolationRules | None
+) -> Container:
     """A container with the job's own variables, and over them those that AWS Batch sets."""
     given = {"AWS_REGION": region, "AWS_DEFAULT_REGION": region}
     return Container(
@@ -34,6 +37,7 @@ def _container(resolved: ResolvedContainer, added: dict[str, str], region: str) 
         user=resolved.user,
         ulimits=tuple(Ulimit(u["name"], u["softLimit"], u["hardLimit"]) for u in resolved.ulimits),
         max_swap_mib=resolved.max_swap_mib,
+        isolation=isolation_of(resolved.isolation, rules) if rules and resolved.isolation is not None else None,
     )
 
 

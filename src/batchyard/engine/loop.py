@@ -31,6 +31,7 @@ from batchyard.core.ids import AttemptId, Millis
 from batchyard.core.jobs import Attempt
 from batchyard.core.placement import Room
 from batchyard.engine.clock import Clock, Ids, RandomIds, SystemClock
+from batchyard.engine.isolation import IsolationRules
 from batchyard.engine.launches import launch_of
 from batchyard.engine.pace import Pace
 from batchyard.engine.snapshot import Yard
@@ -87,7 +88,8 @@ class _Held:
 
 
 class Engine:
-    """Drives one database and one executor. `capacity` is what this machine lends to jobs."""
+    """Drives one database and one executor. `capacity` is what this machine lends to jobs, `isolation` what their
+    containers may have; None for an executor without containers."""
 
     def __init__(
         self,
@@ -98,12 +100,14 @@ class Engine:
         clock: Clock | None = None,
         ids: Ids | None = None,
         stop_grace_seconds: float = 30.0,
+        isolation: IsolationRules | None = None,
     ) -> None:
         self._database = database
         self._executor = executor
         self._capacity = capacity
         self._clock = clock or SystemClock()
         self._grace_seconds = stop_grace_seconds
+        self._isolation = isolation
         self._bell = threading.Condition()
         self._calls: deque[_Call] = deque()
         self._messages: deque[x.Message] = deque()
@@ -336,7 +340,7 @@ class Engine:
         orders: list[x.Order] = []
         if found.launches:
             with self._database.read() as tx:
-                orders += [launch_of(a, self._around.terms.get(tx, a.key.seq)) for a in found.launches]
+                orders += [launch_of(a, self._around.terms.get(tx, a.key.seq), self._isolation) for a in found.launches]
         orders += [x.Stop(a.attempt_id, self._grace_seconds) for a in found.stops]
         orders += [x.Stop(attempt_id, 0.0) for attempt_id in found.strangers]
         orders += self._take_back()

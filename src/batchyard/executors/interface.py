@@ -64,8 +64,12 @@ class Device:
 class Isolation:
     """What a container has that a process of the host has not; executors without containers pass over it.
 
-    `entry_point` replaces the image's (None: the image's own), `shared_memory_mib` is the size of /dev/shm,
-    `init_process` puts a reaper of orphans before the command.
+    `entry_point` replaces the image's (None: the image's own; empty: none, the command is all), `shared_memory_mib` is
+    the size of /dev/shm, `init_process` puts a reaper of orphans before the command. `network` is `host`, `none` or
+    `bridge`, `ipc_mode` and `pid_mode` are ECS's; None is what the executor has by default. `ephemeral_storage_gib` is
+    how much its own root may grow. `architecture` is as images name it (`amd64`, `arm64`). `pull_policy` is
+    `if-missing`, `always` or `never` (None: the executor's setting); `credentials_parameter` names the secret that
+    opens the image's registry. Capabilities are without `CAP_`. With `impossible` the start fails with that reason.
     """
 
     entry_point: tuple[str, ...] | None = None
@@ -77,6 +81,17 @@ class Isolation:
     mounts: tuple[Mount, ...] = ()
     tmpfs: tuple[Tmpfs, ...] = ()
     devices: tuple[Device, ...] = ()
+    network: str | None = None
+    ipc_mode: str | None = None
+    pid_mode: str | None = None
+    ephemeral_storage_gib: int | None = None
+    architecture: str | None = None
+    pull_policy: str | None = None
+    credentials_parameter: str | None = None
+    capabilities_added: tuple[str, ...] = ()
+    capabilities_dropped: tuple[str, ...] = ()
+    no_new_privileges: bool = False
+    impossible: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,9 @@ class Configuration:
     max_vcpus, max_memory (MiB): what jobs may hold together; None is what the machine has, more is overcommitment by
     choice. log_cap_bytes: of one attempt's log, None for no cap. stop_grace_seconds: between SIGTERM and SIGKILL.
     synchronous: SQLite's; anything less than FULL gives up promise 1 on power loss. auth: who may call, everyone if it
-    has no keys. limits: how often.
+    has no keys. limits: how often. volumes: the folder for each EFS file system, access point, S3 file system or claim.
+    host_access: whether containers may have folders and devices of the host and be privileged; None: only while the
+    server listens on this machine alone.
     """
 
     host: str = "127.0.0.1"
@@ -51,6 +53,13 @@ class Configuration:
     synchronous: str = "FULL"
     auth: Auth = field(default_factory=Auth)
     limits: Limits = field(default_factory=Limits)
+    volumes: dict[str, str] = field(default_factory=dict)
+    host_access: bool | None = None
+
+    @property
+    def grants_host_access(self) -> bool:
+        """What `host_access` comes to."""
+        return self.host in LOOPBACK if self.host_access is None else self.host_access
 
 
 EXECUTORS = ("auto", "process", "oci", "docker", "podman")
@@ -110,6 +119,9 @@ def _checked(configuration: Configuration) -> Configuration:
     for name, value in (("max_vcpus", configuration.max_vcpus), ("max_memory", configuration.max_memory)):
         if value is not None and value <= 0:
             raise ConfigurationProblem(f"{name} must be more than 0.")
+    for name, folder in configuration.volumes.items():
+        if not Path(folder).is_absolute():
+            raise ConfigurationProblem(f"volumes: {name} must be an absolute path, not {folder!r}.")
     rate = configuration.limits.requests_per_second
     if rate is not None and rate <= 0:
         raise ConfigurationProblem("limits.requests_per_second must be more than 0. Leave it out for no limit.")
