@@ -16,6 +16,7 @@ from batchyard.executors.process import ProcessExecutor, stop_supervisor
 from batchyard.executors.supervisor_protocol import PROTOCOL, Hello, connect, frame, supervisor_folder
 from tests.executors.conformance import Client, ExecutorConformance, Host, new_mark, sleepers, until
 from tests.executors.launches import launch, shell
+from tests.executors.task_conformance import TaskConformance
 
 pytestmark = pytest.mark.process
 
@@ -40,11 +41,11 @@ def is_alive(process_id: int) -> bool:
         return False
 
 
-class TestProcessExecutor(ExecutorConformance):
+class TestProcessExecutor(ExecutorConformance, TaskConformance):
     """The contract."""
 
 
-class TestWithoutControlGroups(ExecutorConformance):
+class TestWithoutControlGroups(ExecutorConformance, TaskConformance):
     """The contract, where the machine lets nobody limit anything: trees are found by other marks."""
 
     @pytest.fixture

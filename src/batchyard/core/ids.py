@@ -3,6 +3,7 @@
 Time is integer milliseconds since the epoch everywhere, as on the wire (F 1.1).
 """
 
+import hashlib
 from typing import NewType
 
 AttemptId = NewType("AttemptId", str)
@@ -18,3 +19,11 @@ Millis = NewType("Millis", int)
 """Milliseconds since the epoch."""
 
 Arn = NewType("Arn", str)
+
+
+def container_id(attempt_id: AttemptId, position: int) -> AttemptId:
+    """The id of the container at this position in its attempt's list, as 32 hex digits: the attempt's own for the
+    first, and one derived from it for each of the others. Log files and processes are found by it."""
+    if position == 0:
+        return attempt_id
+    return AttemptId(hashlib.sha256(f"{attempt_id}/{position}".encode()).hexdigest()[:32])

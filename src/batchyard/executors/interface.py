@@ -108,8 +108,9 @@ class Container:
     """One container of an attempt.
 
     `environment` is complete except for what only the executor knows (PATH and HOME where the job names none, GPU
-    numbers, scratch folder). `memory_mib` is a hard limit, `vcpus` are shares (F 6.4). When an essential container
-    ends, so do the others (F 7.6). `stop_timeout_seconds` replaces the grace of a `Stop`.
+    numbers, scratch folder). `memory_mib` is a hard limit, `vcpus` are shares (F 6.4). `node` is its node in a
+    multi-node job; what `essential`, `depends_on` and `start_timeout_seconds` mean is in core.tasks.
+    `stop_timeout_seconds` replaces the grace of a `Stop`.
     """
 
     name: str
@@ -122,6 +123,7 @@ class Container:
     user: str | None = None
     ulimits: tuple[Ulimit, ...] = ()
     max_swap_mib: int | None = None
+    node: int = 0
     essential: bool = True
     depends_on: tuple[ContainerDependency, ...] = ()
     start_timeout_seconds: int | None = None
@@ -133,7 +135,8 @@ class Container:
 class Launch:
     """Start this attempt as soon as its vCPUs, memory and GPUs are free; queue it (first in, first out) until then.
 
-    `vcpus`, `memory_mib` and `gpus` are what is reserved: the sums over its containers, of which there is at least one.
+    `vcpus`, `memory_mib` and `gpus` are what is reserved for its containers together, of which there is at least one.
+    `main_node` is the node whose end is the attempt's.
     """
 
     attempt_id: AttemptId
@@ -143,6 +146,7 @@ class Launch:
     memory_mib: int
     gpus: int
     containers: tuple[Container, ...]
+    main_node: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,12 +194,24 @@ class AttemptStarted:
 
 
 @dataclass(frozen=True, slots=True)
+class ContainerExit:
+    """How one of several containers ended; `started_at` and `exit_code` are None for one that never ran."""
+
+    position: int
+    at: Millis
+    started_at: Millis | None
+    exit_code: int | None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class AttemptExited:
     """The attempt ended and left nothing behind; its log is complete on disk.
 
     `exit_code` is what a shell would see (128 + n for signal n), or None if no process ever ran. `reason` is the text
     for container.reason (F 3.5): an out-of-memory kill, or why the start failed. `started_at` is None when it never
     started. `failed_to_start` marks a command, user or folder that could not be used (`Task failed to start`).
+    Of an attempt of several containers these are those of the one that decides (core.tasks), and `containers` has all.
     """
 
     attempt_id: AttemptId
@@ -204,6 +220,7 @@ class AttemptExited:
     exit_code: int | None
     reason: str | None = None
     failed_to_start: bool = False
+    containers: tuple[ContainerExit, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,77 +1,62 @@
 """The life of attempts on this machine: waiting for what they need, running, ending with nothing left of them.
 
-Ending takes steps, each of which may have to wait: the main process has exited; the rest of its tree is killed and
-gone; its last output is in the log; its scratch folder is removed. Only then is it reported and its slot free again.
+An attempt is one container or several; core.tasks says which of them to start and stop, supervisor.runs does it. When
+all have ended, the scratch folder that they shared is removed. Only then is the attempt reported and its slot free.
 """
 
-import contextlib
-import fcntl
-import heapq
 import os
 import re
-import signal
-import stat
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
 
 from batchyard.core.ids import AttemptId, Millis
-from batchyard.executors.control_groups import ControlGroups, Group, Limits
-from batchyard.executors.interface import AttemptExited, AttemptLost, AttemptReturned, Capacity, Container, Launch
-from batchyard.logs.writer import AttemptLogWriter
-from batchyard.supervisor import processes
+from batchyard.core.tasks import ContainerState, next_steps
+from batchyard.executors.control_groups import ControlGroups
+from batchyard.executors.interface import (
+    AttemptExited,
+    AttemptLost,
+    AttemptReturned,
+    Capacity,
+    ContainerExit,
+    Launch,
+)
 from batchyard.supervisor.journal import End
-from batchyard.supervisor.launching import CannotStart, Identity, Starter, identity, job_environment, limit_data
+from batchyard.supervisor.launching import CannotStart, identity
+from batchyard.supervisor.runs import OutputWatch, Run, Runs, now_millis
+from batchyard.supervisor.scratch import ScratchFolders
 from batchyard.supervisor.slots import Holding, Slots
 
-OUT_OF_MEMORY = "OutOfMemoryError: Container killed due to memory usage"
-"""container.reason as the ECS agent words it (F 3.5)."""
-
-_READ_BYTES = 1 << 16
-_BUSY_PIPE_BYTES = 1 << 20
-_LOOK_AGAIN_SECONDS = 0.005
 _ANNOUNCE_SECONDS = 0.010
-_REMOVE = 'export PATH=/usr/bin:/bin; rm -rf -- "$1" || { chmod -R u+rwX -- "$1"; rm -rf -- "$1"; }'
-_SPARE_FOLDERS_MAX = 64
+_STOP_SECONDS = 30.0
+"""The grace of a container that ends because another one did (`stopTimeout` of ECS)."""
+
 _ATTEMPT_ID = re.compile(r"[0-9a-f]{32}")
-
-
-class OutputWatch(Protocol):
-    """Tells when a descriptor can be read (an epoll and its table of callbacks)."""
-
-    def add(self, descriptor: int, ready: Callable[[], None]) -> None:
-        """Call `ready` whenever the descriptor can be read."""
-
-    def remove(self, descriptor: int) -> None:
-        """Call no more; to be done before the descriptor is closed."""
 
 
 @dataclass(slots=True)
 class Attempt:
-    """One attempt from its start to its end. `closing` means that its tree is to be killed, exit code or not."""
+    """One attempt from its start to its end. `states` and `exits` are by the position of its containers."""
 
     launch: Launch
     holding: Holding
     folder: Path
-    log: AttemptLogWriter
-    output: int
-    group: Group | None
-    process_id: int
-    started_at: Millis
-    read_bytes: int = _READ_BYTES
-    exit_code: int | None = None
-    kill_at: float | None = None
-    closing: bool = False
-    removing: bool = False
+    states: list[ContainerState]
+    runs: dict[int, Run] = field(default_factory=dict)
+    exits: dict[int, ContainerExit] = field(default_factory=dict)
+    announced: bool = False
+    stop_grace_seconds: float | None = None
+    look_again_at: Millis | None = None
     abandoned: bool = False
+    removing: bool = False
 
-
-def now_millis() -> Millis:
-    """The wall clock."""
-    return Millis(time.time_ns() // 1_000_000)
+    def gpus_of(self, position: int) -> tuple[int, ...]:
+        """The numbers of the GPUs that a container may use: each has its own."""
+        containers = self.launch.containers
+        before = sum(container.gpus for container in containers[:position])
+        return self.holding.gpus[before : before + containers[position].gpus]
 
 
 class Attempts:
@@ -80,25 +65,20 @@ class Attempts:
     def __init__(
         self, data: Path, groups: ControlGroups, watch: OutputWatch, ended: Callable[[End], None], pids_limit: int
     ) -> None:
-        self.log_cap_bytes: int | None = None
         self.running: dict[AttemptId, Attempt] = {}
-        self._data = data
-        self._groups = groups
-        self._watch = watch
         self._ended = ended
-        self._pids_limit = pids_limit
-        self._starter = Starter()
         self._slots = Slots()
         self._queue: OrderedDict[AttemptId, Launch] = OrderedDict()
-        self._by_process: dict[int, Attempt] = {}
-        self._closing: dict[AttemptId, Attempt] = {}
-        self._due: list[tuple[float, AttemptId]] = []
-        self._unannounced: deque[tuple[float, Attempt]] = deque()
-        self._scratch = data / "scratch"
-        self._scratch.mkdir(parents=True, exist_ok=True)
-        self._spare_folders: list[Path] = []
+        self._scratch = ScratchFolders(data)
+        self._runs = Runs(data, groups, watch, self._on_over, pids_limit, lambda: self._scratch.removers)
+        self._unannounced: deque[tuple[float, Run]] = deque()
+        self._waiting: dict[AttemptId, Attempt] = {}
 
     # --------------------------------------------------------------------------------------------------- orders
+
+    def limit_logs(self, cap_bytes: int | None) -> None:
+        """How much of each container's output is kept from now on, None for all."""
+        self._runs.log_cap_bytes = cap_bytes
 
     def configure(self, capacity: Capacity) -> None:
         """What attempts may hold together from now on."""
@@ -114,16 +94,13 @@ class Attempts:
             self._ended(AttemptReturned(attempt_id, now_millis()))
 
     def stop(self, attempt_id: AttemptId, grace_seconds: float) -> None:
-        """Drop the attempt if it waits; SIGTERM to its tree if it runs, SIGKILL when the grace is over."""
+        """Drop the attempt if it waits; SIGTERM to its trees if it runs, SIGKILL when the grace is over."""
         if self._queue.pop(attempt_id, None):
             self._ended(AttemptExited(attempt_id, now_millis(), started_at=None, exit_code=None))
-        elif (attempt := self.running.get(attempt_id)) and attempt.exit_code is None:
-            kill_at = time.monotonic() + max(0.0, grace_seconds)
-            if attempt.kill_at is None:
-                processes.send(signal.SIGTERM, self._members(attempt))
-            if attempt.kill_at is None or kill_at < attempt.kill_at:
-                attempt.kill_at = kill_at
-                heapq.heappush(self._due, (kill_at, attempt_id))
+        elif attempt := self.running.get(attempt_id):
+            if attempt.stop_grace_seconds is None or grace_seconds < attempt.stop_grace_seconds:
+                attempt.stop_grace_seconds = grace_seconds
+            self._advance(attempt)
 
     def abandon(self, grace_seconds: float) -> None:
         """The supervisor is told to end: what waits is returned, what runs is stopped and reported as lost, since its
@@ -168,115 +145,97 @@ class Attempts:
                         failed_to_start=True,
                     )
                 )
-
         if self.idle:
-            while self._spare_folders:
-                _remove_empty(self._spare_folders.pop())
+            self._scratch.forget_spares()
 
     def _start(self, launch: Launch, holding: Holding) -> None:
         if not _ATTEMPT_ID.fullmatch(launch.attempt_id):
             raise CannotStart("the attempt's id is not 32 hexadecimal digits")
-        container = launch.containers[0]
-        who = identity(container.user)
-        hide_gpus = self._slots.has_gpus and not holding.gpus
-        environment = job_environment(launch.attempt_id, container, who.home, holding.gpus, hide_gpus)
-        with contextlib.ExitStack() as undo:
-            try:
-                folder = self._make_scratch(launch.attempt_id, who)
-                undo.callback(_remove_empty, folder)
-                output, into = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-                undo.callback(os.close, output)
-                os.set_blocking(into, True)
-                undo.callback(os.close, into)
-                group = self._groups.lend(self._limits(container))
-                undo.callback(self._groups.take_back, group)
-            except (OSError, ValueError) as failure:
-                raise CannotStart(f"the machine has no room for it: {failure}") from failure
-            process_id = self._starter.start(container, who, environment, folder, into, group)
-            undo.pop_all()
-        if group is None:
-            limit_data(process_id, container.memory_mib + (container.max_swap_mib or 0))
-        os.close(into)
-        log = AttemptLogWriter(self._data / "logs", launch.attempt_id, self.log_cap_bytes)
-        attempt = Attempt(launch, holding, folder, log, output, group, process_id, now_millis())
+        users = {identity(container.user) for container in launch.containers}
+        try:
+            folder = self._scratch.make(launch.attempt_id, users)
+        except OSError as failure:
+            raise CannotStart(f"the machine has no room for it: {failure}") from failure
+        attempt = Attempt(launch, holding, folder, [ContainerState()] * len(launch.containers))
         self.running[launch.attempt_id] = attempt
-        self._by_process[process_id] = attempt
-        self._unannounced.append((time.monotonic() + _ANNOUNCE_SECONDS, attempt))
-        self._watch.add(output, lambda: self._take_output(attempt))
+        self._advance(attempt)
 
-    def _make_scratch(self, attempt_id: AttemptId, who: Identity) -> Path:
-        folder = self._scratch / attempt_id
-        if who.is_ours and self._spare_folders:
-            return self._spare_folders.pop().rename(folder)
-        folder.mkdir(0o700)
-        if not who.is_ours:
-            os.chown(folder, who.uid, who.gid)
-        return folder
-
-    def _spare(self, folder: Path) -> bool:
-        """Keep an untouched scratch folder for the next attempt: renaming costs a tenth of removing and making."""
-        if len(self._spare_folders) >= _SPARE_FOLDERS_MAX:
-            return False
-        found = folder.stat()
-        if any(folder.iterdir()) or found.st_uid != os.geteuid() or stat.S_IMODE(found.st_mode) != 0o700:
-            return False
-        self._spare_folders.append(folder)
-        return True
-
-    def _limits(self, container: Container) -> Limits:
-        swap = max(0, container.max_swap_mib or 0)
-        return Limits(max(1, container.memory_mib), swap, self._pids_limit, container.vcpus)
-
-    def announce(self, now: float, tell: Callable[[Attempt], None]) -> float | None:
-        """Tell of attempts that have run for a little while; return after how many seconds to call again.
+    def announce(self, now: float, tell: Callable[[Run, bool], None]) -> float | None:
+        """Tell of runs that have lasted a little while, and whether each is the first of its attempt; return after how
+        many seconds to call again.
 
         Late, because most attempts that end soon then need no report of their start.
         """
-        while self._unannounced and (self._unannounced[0][0] <= now or self._has_ended(self._unannounced[0][1])):
-            attempt = self._unannounced.popleft()[1]
-            if not self._has_ended(attempt):
-                tell(attempt)
+        while self._unannounced and (self._unannounced[0][0] <= now or self._is_over(self._unannounced[0][1])):
+            run = self._unannounced.popleft()[1]
+            attempt = self.running.get(run.attempt_id)
+            if attempt is not None and not self._is_over(run):
+                tell(run, not attempt.announced)
+                attempt.announced = True
         return self._unannounced[0][0] - now if self._unannounced else None
 
-    def _has_ended(self, attempt: Attempt) -> bool:
-        return attempt.launch.attempt_id not in self.running
+    def _is_over(self, run: Run) -> bool:
+        attempt = self.running.get(run.attempt_id)
+        return attempt is None or attempt.runs.get(run.position) is not run
 
-    # --------------------------------------------------------------------------------------------------- output
+    # ----------------------------------------------------------------------------------------------------- steps
 
-    def _take_output(self, attempt: Attempt) -> None:
-        """One bounded helping, so that an attempt that writes without end slows only itself."""
+    def _advance(self, attempt: Attempt) -> None:
+        """Start and stop containers as the rules say now, until nothing more follows."""
+        launch = attempt.launch
+        while not attempt.removing:
+            steps = next_steps(
+                launch.containers,
+                attempt.states,
+                now_millis(),
+                main_node=launch.main_node,
+                is_stopped=attempt.stop_grace_seconds is not None,
+            )
+            for position in steps.stop:
+                self._stop_run(attempt, attempt.runs[position])
+            for position, reason in steps.give_up:
+                self._note_end(attempt, position, None, reason)
+            for position in steps.start:
+                self._start_run(attempt, position)
+            if steps.decided_by is not None:
+                self._remove_scratch(attempt, steps.decided_by)
+            if not steps.start and not steps.give_up:
+                self._look_again(attempt, steps.look_again_at)
+                break
+
+    def _look_again(self, attempt: Attempt, at: Millis | None) -> None:
+        attempt.look_again_at = at
+        if at is None:
+            self._waiting.pop(attempt.launch.attempt_id, None)
+        else:
+            self._waiting[attempt.launch.attempt_id] = attempt
+
+    def _remove_scratch(self, attempt: Attempt, decided_by: int) -> None:
+        attempt.removing = True
+        self._scratch.remove(attempt.folder, lambda: self._finish(attempt, decided_by))
+
+    def _stop_run(self, attempt: Attempt, run: Run) -> None:
+        grace = _STOP_SECONDS if attempt.stop_grace_seconds is None else attempt.stop_grace_seconds
+        own = run.container.stop_timeout_seconds
+        self._runs.stop(run, grace if own is None or attempt.abandoned else own)
+
+    def _start_run(self, attempt: Attempt, position: int) -> None:
+        container, gpus = attempt.launch.containers[position], attempt.gpus_of(position)
         try:
-            chunk = os.read(attempt.output, attempt.read_bytes)
-        except BlockingIOError:
+            run = self._runs.start(
+                attempt.launch.attempt_id,
+                position,
+                container,
+                attempt.folder,
+                gpus,
+                hide_gpus=self._slots.has_gpus and not gpus,
+            )
+        except CannotStart as failure:
+            self._note_end(attempt, position, None, str(failure))
             return
-        if not chunk:
-            self._close_output(attempt)
-            return
-        attempt.log.write(chunk, now_millis())
-        if len(chunk) == attempt.read_bytes == _READ_BYTES:
-            with contextlib.suppress(OSError):  # The machine's pages for pipes may be spent.
-                fcntl.fcntl(attempt.output, fcntl.F_SETPIPE_SZ, _BUSY_PIPE_BYTES)
-            attempt.read_bytes = _BUSY_PIPE_BYTES
-
-    def _drain(self, attempt: Attempt) -> None:
-        """What the pipe still holds; not more than a pipe can hold, should a stranger have been given its other end."""
-        left = _BUSY_PIPE_BYTES
-        while attempt.output >= 0 and left > 0:
-            try:
-                chunk = os.read(attempt.output, _READ_BYTES)
-            except BlockingIOError:
-                break
-            if not chunk:
-                break
-            attempt.log.write(chunk, now_millis())
-            left -= len(chunk)
-        self._close_output(attempt)
-
-    def _close_output(self, attempt: Attempt) -> None:
-        if attempt.output >= 0:
-            self._watch.remove(attempt.output)
-            os.close(attempt.output)
-            attempt.output = -1
+        attempt.runs[position] = run
+        attempt.states[position] = ContainerState(run.started_at)
+        self._unannounced.append((time.monotonic() + _ANNOUNCE_SECONDS, run))
 
     # ------------------------------------------------------------------------------------------------------ end
 
@@ -289,110 +248,51 @@ class Attempts:
                 break
             if not process_id:
                 break
-            attempt = self._by_process.pop(process_id, None)
-            if attempt is None:
-                continue
-            if attempt.removing:
-                self._finish(attempt)
-                continue
-            code = os.waitstatus_to_exitcode(status)
-            attempt.exit_code = code if code >= 0 else 128 - code
-            attempt.closing = True
-            self._close(attempt)
+            if not self._scratch.reaped(process_id):
+                self._runs.reaped(process_id, status)
 
     def continue_closing(self) -> float | None:
-        """Kill what is due, look again at trees that take their time; return after how many seconds to call again."""
-        now = time.monotonic()
-        while self._due and self._due[0][0] <= now:
-            attempt = self.running.get(heapq.heappop(self._due)[1])
-            if attempt and not attempt.closing:
-                attempt.closing = True
-                self._closing[attempt.launch.attempt_id] = attempt
-        for attempt in list(self._closing.values()):
-            self._close(attempt)
-        waits = [self._due[0][0] - now] if self._due else []
-        if self._closing:
-            waits.append(_LOOK_AGAIN_SECONDS)
-        return min(waits) if waits else None
+        """Do what is due by time; return after how many seconds to call again."""
+        wait = self._runs.continue_closing()
+        if not self._waiting:
+            return wait
+        now = now_millis()
+        for attempt in list(self._waiting.values()):
+            if attempt.look_again_at is not None and attempt.look_again_at <= now:
+                self._advance(attempt)
+        due = [a.look_again_at for a in self._waiting.values() if a.look_again_at is not None]
+        waits = [(min(due) - now) / 1000] if due else []
+        return min([*waits, *([] if wait is None else [wait])], default=None)
 
-    def _close(self, attempt: Attempt) -> None:
-        if self._kill_rest(attempt) or attempt.exit_code is None:
-            self._closing[attempt.launch.attempt_id] = attempt
-            return
-        self._closing.pop(attempt.launch.attempt_id, None)
-        self._drain(attempt)
-        attempt.log.close()
-        try:
-            if not self._spare(attempt.folder):
-                attempt.folder.rmdir()
-        except FileNotFoundError:
-            self._finish(attempt)
-        except OSError:
-            self._remove_scratch(attempt)
-        else:
-            self._finish(attempt)
+    def _on_over(self, run: Run) -> None:
+        attempt = self.running[run.attempt_id]
+        del attempt.runs[run.position]
+        self._note_end(attempt, run.position, run.exit_code, run.reason)
+        self._advance(attempt)
 
-    def _kill_rest(self, attempt: Attempt) -> bool:
-        """Kill what lives of the attempt's tree; whether there was anything."""
-        if attempt.group is not None:
-            if not attempt.group.populated():
-                return False
-            attempt.group.kill()
-            return True
-        if attempt.exit_code is None:
-            processes.send(signal.SIGKILL, self._members(attempt))
-            return True
-        return self._kill_orphans(attempt)
+    def _note_end(self, attempt: Attempt, position: int, exit_code: int | None, reason: str | None) -> None:
+        state = attempt.states[position]
+        attempt.exits[position] = ContainerExit(position, now_millis(), state.started_at, exit_code, reason)
+        attempt.states[position] = state._replace(end_order=len(attempt.exits), exit_code=exit_code)
 
-    def _kill_orphans(self, attempt: Attempt) -> bool:
-        """Without a control group: what outlives its main process has come home to us, or descends from one who has."""
-        left = []
-        for orphan in processes.orphans(self._by_process.keys()):
-            owner = processes.attempt_of(orphan)
-            entry = processes.process(orphan)
-            of_session = entry is not None and entry.session == attempt.process_id
-            unknown_and_alone = owner is None and len(self.running) == 1
-            if owner == attempt.launch.attempt_id or of_session or unknown_and_alone:
-                left.append(orphan)
-        processes.send(signal.SIGKILL, left)
-        return bool(left)
-
-    def _members(self, attempt: Attempt) -> list[int]:
-        if attempt.group is not None:
-            return attempt.group.members()
-        return processes.members(attempt.launch.attempt_id, attempt.process_id)
-
-    def _remove_scratch(self, attempt: Attempt) -> None:
-        """A folder with something in it is removed by a process of its own: it may hold a million files."""
-        attempt.removing = True
-        null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
-        quiet = [(os.POSIX_SPAWN_DUP2, null, target) for target in (0, 1, 2)]
-        try:
-            remover = os.posix_spawn(
-                "/bin/sh", ["sh", "-c", _REMOVE, "sh", str(attempt.folder)], {}, file_actions=quiet, setsid=True
-            )
-        except OSError:
-            self._finish(attempt)
-        else:
-            self._by_process[remover] = attempt
-        finally:
-            os.close(null)
-
-    def _finish(self, attempt: Attempt) -> None:
+    def _finish(self, attempt: Attempt, decided_by: int) -> None:
         attempt_id = attempt.launch.attempt_id
-        reason = None
-        if attempt.exit_code and attempt.group is not None:
-            with contextlib.suppress(OSError):
-                reason = OUT_OF_MEMORY if attempt.group.out_of_memory_kills() else None
-        self._groups.take_back(attempt.group)
         self._slots.give_back(attempt.holding)
         del self.running[attempt_id]
-        if attempt.abandoned and attempt.exit_code:
-            self._ended(AttemptLost(attempt_id, now_millis(), attempt.started_at))
-        else:
-            self._ended(AttemptExited(attempt_id, now_millis(), attempt.started_at, attempt.exit_code, reason))
-
-
-def _remove_empty(folder: Path) -> None:
-    with contextlib.suppress(OSError):
-        folder.rmdir()
+        started = [state.started_at for state in attempt.states if state.started_at is not None]
+        started_at, decisive = min(started, default=None), attempt.exits[decided_by]
+        if attempt.abandoned and decisive.exit_code:
+            self._ended(AttemptLost(attempt_id, now_millis(), started_at))
+            return
+        several = len(attempt.exits) > 1
+        self._ended(
+            AttemptExited(
+                attempt_id,
+                now_millis(),
+                started_at,
+                decisive.exit_code,
+                decisive.reason,
+                failed_to_start=decisive.started_at is None and attempt.stop_grace_seconds is None,
+                containers=tuple(attempt.exits[position] for position in sorted(attempt.exits)) if several else (),
+            )
+        )

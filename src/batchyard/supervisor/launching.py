@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from batchyard.core.ids import AttemptId
 from batchyard.executors.control_groups import Group
 from batchyard.executors.interface import Container, Ulimit
 
@@ -24,7 +25,7 @@ DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 """What containers get when neither image nor job names one."""
 
 ATTEMPT_VARIABLE = "BATCHYARD_ATTEMPT_ID"
-"""Set in every attempt; by it the processes of a forgotten attempt are recognized."""
+"""Set in every container; by it the processes of a forgotten attempt are recognized."""
 
 _DEFAULT_SIGNALS = [signal.SIGPIPE, signal.SIGXFSZ]
 _MAY_RAISE_LIMITS = 1 << 24  # CAP_SYS_RESOURCE
@@ -97,9 +98,9 @@ def _group_id(group: str) -> int:
 
 
 def job_environment(
-    attempt_id: str, container: Container, home: str, gpus: tuple[int, ...], hide_gpus: bool
+    mark: str, container: Container, home: str, gpus: tuple[int, ...], hide_gpus: bool
 ) -> dict[str, str]:
-    """What the job asked for, completed by what only this machine knows."""
+    """What the job asked for, completed by what only this machine knows; `mark` is the container's (see `mark_of`)."""
     environment = {"PATH": DEFAULT_PATH, "HOME": home}
     if hide_gpus:
         environment["NVIDIA_VISIBLE_DEVICES"] = "void"
@@ -108,8 +109,14 @@ def job_environment(
     if gpus:
         numbers = ",".join(map(str, gpus))
         environment["NVIDIA_VISIBLE_DEVICES"] = environment["CUDA_VISIBLE_DEVICES"] = numbers
-    environment[ATTEMPT_VARIABLE] = attempt_id
+    environment[ATTEMPT_VARIABLE] = mark
     return environment
+
+
+def mark_of(attempt_id: AttemptId, position: int) -> str:
+    """What the processes of a container carry in their environment: the attempt's id, and after a dot the position of
+    the container in it unless it is the first."""
+    return attempt_id if position == 0 else f"{attempt_id}.{position}"
 
 
 def limit_data(process_id: int, mib: int) -> None:

@@ -27,10 +27,11 @@ from batchyard.executors.supervisor_protocol import (
     Welcome,
     supervisor_folder,
 )
-from batchyard.supervisor.attempts import Attempt, Attempts
+from batchyard.supervisor.attempts import Attempts
 from batchyard.supervisor.connection import Connection, ConnectionEnded
 from batchyard.supervisor.journal import End, Journal, Running
 from batchyard.supervisor.processes import process
+from batchyard.supervisor.runs import Run
 
 _BUSY_GATHER_SECONDS = 0.020  # while attempts wait for a slot, nobody waits for these reports
 _GATHER_SECONDS = 0.005
@@ -188,13 +189,14 @@ class Supervisor:
             self._talk(self._server, self._report)
         return again
 
-    def _on_start(self, attempt: Attempt) -> None:
-        if attempt.group:
+    def _on_start(self, run: Run, is_first: bool) -> None:
+        if run.group:
             with contextlib.suppress(OSError):
-                attempt.group.settle()
-        entry = process(attempt.process_id)
-        started = entry.started if entry else 0
-        self._unwritten.append(Running(attempt.launch.attempt_id, attempt.started_at, attempt.process_id, started))
+                run.group.settle()
+        if is_first:
+            entry = process(run.process_id)
+            started = entry.started if entry else 0
+            self._unwritten.append(Running(run.attempt_id, run.started_at, run.process_id, started))
 
     def _on_end(self, end: End) -> None:
         self._unwritten.append(end)
@@ -273,7 +275,7 @@ class Supervisor:
         if self._server and self._server is not connection:
             self._drop(self._server)
         self._server = connection
-        self._attempts.log_cap_bytes = hello.log_cap_bytes
+        self._attempts.limit_logs(hello.log_cap_bytes)
         self._journal.leap_beyond(hello.after)
         connection.pending.extend(self._journal.reports_after(hello.after))
         connection.send([Welcome(PROTOCOL, os.getpid(), self._groups.unenforced)])

@@ -1,8 +1,8 @@
 """What /proc says about processes: who belongs to an attempt, where no control group does.
 
-Three marks tell it, each of which survives what the others do not: the attempt's id in the environment that a process
-was started with, the session of the attempt's main process, and descent from that process. The supervisor is the
-reaper of all its descendants, so an orphan's parent is the supervisor.
+Three signs tell it, each of which survives what the others do not: the container's mark in the environment that a
+process was started with, the session of the container's main process, and descent from that process. The supervisor is
+the reaper of all its descendants, so an orphan's parent is the supervisor.
 """
 
 import contextlib
@@ -48,29 +48,29 @@ def all_processes() -> list[Process]:
     return [entry for entry in found if entry and not entry.is_zombie]
 
 
-def attempt_of(process_id: int) -> AttemptId | None:
-    """The attempt in whose environment this process was started, if its environment can be read and names one."""
+def mark(process_id: int) -> str | None:
+    """The mark of the container whose environment this process was started in, if it can be read and has one."""
     try:
         environment = (_PROC / str(process_id) / "environ").read_bytes()
     except OSError:
         return None
-    mark = f"{ATTEMPT_VARIABLE}=".encode()
+    prefix = f"{ATTEMPT_VARIABLE}=".encode()
     for variable in environment.split(b"\0"):
-        if variable.startswith(mark):
-            return AttemptId(variable[len(mark) :].decode("ascii", "replace"))
+        if variable.startswith(prefix):
+            return variable[len(prefix) :].decode("ascii", "replace")
     return None
 
 
-def members(attempt_id: AttemptId, main: int) -> list[int]:
-    """Every process of the attempt whose main process has, or had, this id."""
+def members(container_mark: str, main: int) -> list[int]:
+    """Every process of the container whose main process has, or had, this id."""
     table = all_processes()
     ours = {entry.process_id for entry in table if entry.session == main or entry.process_id == main}
-    ours |= {entry.process_id for entry in table if attempt_of(entry.process_id) == attempt_id}
+    ours |= {entry.process_id for entry in table if mark(entry.process_id) == container_mark}
     return sorted(_with_descendants(ours, table))
 
 
 def orphans(main_processes: Collection[int]) -> list[int]:
-    """Our living children that are no attempt's main process. Costs two reads, whatever else runs on the machine.
+    """Our living children that are no container's main process. Costs two reads, whatever else runs on the machine.
 
     Between being listed and being looked at, a child may die and leave us its own children. The list is then no longer
     what it was, and is gone through once more.
@@ -99,12 +99,17 @@ def left_over(attempt_ids: Collection[AttemptId], mains: Iterable[tuple[int, int
     at which those started, so that a process that has since got the same id is let alone."""
     table = all_processes()
     by_id = {entry.process_id: entry for entry in table}
-    ours = {entry.process_id for entry in table if attempt_of(entry.process_id) in attempt_ids}
+    ours = {entry.process_id for entry in table if _attempt_of(entry.process_id) in attempt_ids}
     for main, started in mains:
         leader = by_id.get(main)
         if leader is None or leader.started == started:
             ours |= {entry.process_id for entry in table if entry.session == main and entry.started >= started}
     return sorted(_with_descendants(ours, table) - {os.getpid()})
+
+
+def _attempt_of(process_id: int) -> str | None:
+    found = mark(process_id)
+    return None if found is None else found.partition(".")[0]
 
 
 def _with_descendants(roots: set[int], table: list[Process]) -> set[int]:
