@@ -4,7 +4,8 @@ from typing import Any
 
 from batchyard.core.ids import AttemptId, JobId, JobSeq, Millis
 from batchyard.core.jobs import Attempt, Job, JobKey, JobStatus, Terms
-from batchyard.core.submission import ResolvedContainer, ResolvedJob
+from batchyard.core.resolved_tasks import ResolvedContainer
+from batchyard.core.submission import ResolvedJob
 
 NOW = Millis(1000)
 
@@ -49,6 +50,7 @@ def terms(
         container={},
         ecs_properties=None,
         eks_properties=None,
+        node_properties=None,
         containers=(
             ResolvedContainer(
                 name="default",
@@ -74,7 +76,6 @@ def terms(
         propagate_tags=None,
         scheduling_priority=None,
         consumable_resource_properties=None,
-        log_group="/aws/batch/job",
         log_stream_prefix="work",
     )
     defaults: dict[str, Any] = {

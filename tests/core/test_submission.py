@@ -7,9 +7,10 @@ import pytest
 
 from batchyard.core.ids import Millis
 from batchyard.core.job_definitions import job_definition_document
+from batchyard.core.parameters import substitute
 from batchyard.core.refusals import Refusal
 from batchyard.core.resources import JobDefinition
-from batchyard.core.submission import ResolvedJob, check_platform, resolve, substitute
+from batchyard.core.submission import ResolvedJob, check_platform, resolve
 
 LEGACY: dict[str, Any] = {"image": "busybox", "vcpus": 2, "memory": 64}
 NEW_STYLE: dict[str, Any] = {
@@ -55,7 +56,7 @@ def test_without_overrides() -> None:
     )
     assert (job.vcpus, job.memory_mib, job.gpus) == (2.0, 64, 0)
     assert (job.attempts, job.retry_strategy, job.attempt_duration_seconds) == (1, None, None)
-    assert (job.log_group, job.log_stream_prefix) == ("/aws/batch/job", "sleep")
+    assert (job.containers[0].log_group, job.log_stream_prefix) == ("/aws/batch/job", "sleep")
     assert job.container == {
         "image": "busybox",
         "vcpus": 2,
@@ -222,7 +223,8 @@ def test_retry_strategy_and_timeout_replace_the_definitions() -> None:
 def test_log_configuration_names_group_and_prefix() -> None:
     options = {"awslogs-group": "mine", "awslogs-stream-prefix": "p"}
     job = submit({**LEGACY, "logConfiguration": {"logDriver": "awslogs", "options": options}})
-    assert (job.log_group, job.log_stream_prefix) == ("mine", "p")
+    (container,) = job.containers
+    assert (container.log_group, container.log_stream_prefix) == ("mine", "p")
 
 
 def test_priority_override() -> None:
@@ -256,16 +258,6 @@ def test_single_container_pod() -> None:
     assert (job.containers[0].command, job.containers[0].environment) == (("sh", "-c", "false"), {"A": "1"})
     assert (job.vcpus, job.memory_mib) == (0.5, 128)
     assert job.eks_properties is not None
-
-
-def test_several_containers_and_nodes_are_refused_for_now() -> None:
-    containers = [{**NEW_STYLE, "name": name} for name in "ab"]
-    with pytest.raises(Refusal, match="more than one container"):
-        resolve(definition(ecsProperties={"taskProperties": [{"containers": containers}]}), {})
-    ranges = [{"targetNodes": ":", "container": LEGACY}]
-    nodes = {"numNodes": 2, "mainNode": 0, "nodeRangeProperties": ranges}
-    with pytest.raises(Refusal, match="Multi-node"):
-        resolve(definition(type="multinode", nodeProperties=nodes), {})
 
 
 def test_overrides_of_another_family_are_refused() -> None:

@@ -7,8 +7,9 @@ import pytest
 
 from batchyard.core.ids import Millis
 from batchyard.core.job_definitions import job_definition_document
+from batchyard.core.resolved_tasks import ResolvedContainer
 from batchyard.core.resources import JobDefinition
-from batchyard.core.submission import ResolvedContainer, resolve
+from batchyard.core.submission import resolve
 from batchyard.engine.isolation import IsolationRules, isolation_of
 from batchyard.engine.launches import launch_of
 from batchyard.executors.interface import Device, Isolation, Mount, Tmpfs

@@ -13,6 +13,7 @@ from batchyard.core.ids import AttemptId
 from batchyard.core.jobs import Attempt
 from batchyard.core.lifecycle import InvalidTransition
 from batchyard.engine.apply import Changes
+from batchyard.engine.containers import containers_ended, containers_started
 from batchyard.engine.pace import Pace
 from batchyard.executors import interface as x
 
@@ -39,16 +40,19 @@ def _take(changes: Changes, active: dict[AttemptId, Attempt], attempt: Attempt, 
             started = changes.happen(attempt.key, e.AttemptStarted(report.at), attempt)
             assert started is not None
             active[attempt.attempt_id] = started
+            containers_started(changes, started)
             return
         case x.AttemptExited():
             event = e.AttemptExited(
                 report.at, report.exit_code, report.reason, report.started_at, report.failed_to_start
             )
-            changes.happen(attempt.key, event, attempt)
+            ended = changes.happen(attempt.key, event, attempt)
+            containers_ended(changes, ended or attempt, report.at, report.containers)
             if report.started_at is not None:
                 pace.note(changes.row(attempt.key.seq).definition_id, report.at - report.started_at)
         case x.AttemptLost():
-            changes.happen(attempt.key, e.AttemptLost(report.at, report.started_at), attempt)
+            lost = changes.happen(attempt.key, e.AttemptLost(report.at, report.started_at), attempt)
+            containers_ended(changes, lost or attempt, report.at, ())
         case x.AttemptReturned():
             changes.give_back(attempt)
     del active[attempt.attempt_id]

@@ -1,15 +1,20 @@
 """From an attempt's row and its job's terms to the order that an executor understands."""
 
+from collections.abc import Mapping
+
 from batchyard.core.chosen_indexes import VARIABLE, chosen_indexes
 from batchyard.core.jobs import Attempt, Terms
-from batchyard.core.submission import ResolvedContainer
+from batchyard.core.parameters import expand
+from batchyard.core.resolved_nodes import node_address
+from batchyard.core.resolved_tasks import PlacedContainer, placed_containers
 from batchyard.engine.isolation import IsolationRules, isolation_of
-from batchyard.executors.interface import Container, Launch, Ulimit
+from batchyard.executors.interface import Container, ContainerDependency, Launch, Ulimit
 
 
 def launch_of(attempt: Attempt, terms: Terms, rules: IsolationRules | None = None) -> Launch:
     """The order that starts this attempt. `rules` for its isolation; None for an executor that isolates nothing."""
     added = _batch_environment(attempt, terms)
+    placed = placed_containers(terms.resolved.containers)
     return Launch(
         attempt_id=attempt.attempt_id,
         job_id=terms.child_id(attempt.key.array_index),
@@ -17,26 +22,37 @@ def launch_of(attempt: Attempt, terms: Terms, rules: IsolationRules | None = Non
         vcpus=attempt.vcpus,
         memory_mib=attempt.memory_mib,
         gpus=attempt.gpus,
-        containers=tuple(_container(container, added, terms.region, rules) for container in terms.resolved.containers),
+        containers=tuple(
+            _container(each, added | _node_environment(attempt, terms, each.node), terms.region, rules)
+            for each in placed
+        ),
+        main_node=placed[0].node,
     )
 
 
 def _container(
-    resolved: ResolvedContainer, added: dict[str, str], region: str, rules: IsolationRules | None
+    placed: PlacedContainer, added: Mapping[str, str], region: str, rules: IsolationRules | None
 ) -> Container:
     """A container with the job's own variables, and over them those that AWS Batch sets."""
-    given = {"AWS_REGION": region, "AWS_DEFAULT_REGION": region}
+    resolved = placed.container
+    environment = {"AWS_REGION": region, "AWS_DEFAULT_REGION": region, **resolved.environment, **added}
+    command = expand(resolved.command, environment) if resolved.expands_variables else resolved.command
     return Container(
         name=resolved.name,
         image=resolved.image,
-        command=tuple(resolved.command),
-        environment=given | dict(resolved.environment) | added,
+        command=tuple(command),
+        environment=environment,
         vcpus=resolved.vcpus,
         memory_mib=resolved.memory_mib,
         gpus=resolved.gpus,
         user=resolved.user,
         ulimits=tuple(Ulimit(u["name"], u["softLimit"], u["hardLimit"]) for u in resolved.ulimits),
         max_swap_mib=resolved.max_swap_mib,
+        node=placed.node,
+        essential=resolved.essential,
+        depends_on=tuple(ContainerDependency(name, condition) for name, condition in resolved.depends_on),
+        start_timeout_seconds=resolved.start_timeout_seconds,
+        stop_timeout_seconds=resolved.stop_timeout_seconds,
         isolation=isolation_of(resolved.isolation, rules) if rules and resolved.isolation is not None else None,
     )
 
@@ -54,6 +70,24 @@ def _batch_environment(attempt: Attempt, terms: Terms) -> dict[str, str]:
     capabilities = terms.resolved.platform_capabilities
     environment["AWS_EXECUTION_ENV"] = "AWS_ECS_FARGATE" if "FARGATE" in capabilities else "AWS_ECS_EC2"
     return environment
+
+
+def _node_environment(attempt: Attempt, terms: Terms, node: int) -> dict[str, str]:
+    """What a node of a multi-node job is told of itself and of the main node (F 6.5); nothing for other jobs."""
+    properties = terms.resolved.node_properties
+    if properties is None:
+        return {}
+    main = properties["mainNode"]
+    found = {
+        "AWS_BATCH_JOB_ID": f"{terms.job_id}#{node}",
+        "AWS_BATCH_JOB_NODE_INDEX": str(node),
+        "AWS_BATCH_JOB_NUM_NODES": str(properties["numNodes"]),
+        "AWS_BATCH_JOB_MAIN_NODE_INDEX": str(main),
+        "BATCHYARD_NODE_PRIVATE_IPV4_ADDRESS": node_address(attempt.attempt_id, node),
+    }
+    if node != main:
+        found["AWS_BATCH_JOB_MAIN_NODE_PRIVATE_IPV4_ADDRESS"] = node_address(attempt.attempt_id, main)
+    return found
 
 
 def _place_in_array(attempt: Attempt, terms: Terms) -> tuple[int, int] | None:

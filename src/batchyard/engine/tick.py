@@ -16,6 +16,7 @@ from batchyard.core.ids import AttemptId, JobSeq, Millis
 from batchyard.core.jobs import Attempt, JobKey
 from batchyard.core.lifecycle import InvalidTransition
 from batchyard.core.placement import Placement, Room
+from batchyard.core.resolved_tasks import placed_containers
 from batchyard.engine.apply import Changes
 from batchyard.engine.clock import Ids
 from batchyard.engine.intake import take_in
@@ -130,6 +131,7 @@ def _begin(changes: Changes, placed: Placement, around: Surroundings) -> list[At
     is_array = row.children is not None
     keys = changes.take_children(placed.seq, placed.number) if is_array else [JobKey(placed.seq)]
     resolved = changes.terms(placed.seq).resolved
+    first = placed_containers(resolved.containers)[0]
     begun = []
     for key in keys:
         attempt_id = around.ids.attempt_id()
@@ -143,8 +145,8 @@ def _begin(changes: Changes, placed: Placement, around: Surroundings) -> list[At
             memory_mib=row.need.memory_mib,
             gpus=row.need.gpus,
             placed_at=changes.now,
-            log_group=resolved.log_group,
-            log_stream=f"{resolved.log_stream_prefix}/default/{attempt_id}",
+            log_group=first.container.log_group,
+            log_stream=first.log_stream(attempt_id, resolved.log_stream_prefix),
         )
         event = e.JobPlaced(changes.now, attempt_id, placed.compute_environment, around.instance_id)
         try:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from batchyard.core.ids import Millis
-from batchyard.core.submission import DEFAULT_LOG_GROUP
+from batchyard.core.resolved_tasks import DEFAULT_LOG_GROUP
 from batchyard.store.statements import Statements
 
 

@@ -1,4 +1,5 @@
-"""Log streams: every attempt that started has one, so they are read from the rows of attempts."""
+"""Log streams: every attempt that started has one, and one more for each further container, so they are read from
+the rows of those."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +9,13 @@ from batchyard.core.ids import AttemptId, Millis
 from batchyard.store.log_groups import LogGroup
 from batchyard.store.statements import Statements
 
-_SELECT = "SELECT log_stream, attempt_id, started_at, stopped_at FROM attempts"
+_STREAMS = (
+    "(SELECT log_group, log_stream, attempt_id AS log_id, placed_at, started_at, stopped_at, job_seq FROM attempts"
+    " UNION ALL"
+    " SELECT log_group, log_stream, log_id, placed_at, started_at, stopped_at, job_seq FROM attempt_containers"
+    " WHERE position > 0)"
+)
+_SELECT = f"SELECT log_stream, log_id, started_at, stopped_at FROM {_STREAMS}"
 _OF_GROUP = "log_group = ? AND placed_at >= ? AND started_at IS NOT NULL"
 _LAST_EVENT = "coalesce(stopped_at, started_at)"
 _AFTER_EVERYTHING = "\U0010ffff"
@@ -16,10 +23,10 @@ _AFTER_EVERYTHING = "\U0010ffff"
 
 @dataclass(frozen=True, slots=True)
 class LogStream:
-    """One attempt's stream. It is complete once `stopped_at` is set."""
+    """One container's stream. It is complete once `stopped_at` is set; `log_id` names its file."""
 
     name: str
-    attempt_id: AttemptId
+    log_id: AttemptId
     started_at: Millis
     stopped_at: Millis | None
 
@@ -48,7 +55,7 @@ class LogStreams:
         marks = ", ".join("?" * len(names))
         rows = self._statements.run(
             "SELECT log_stream, json_extract(job_requests.document, '$.queue')"
-            " FROM attempts LEFT JOIN job_requests ON job_requests.seq = attempts.job_seq"
+            f" FROM {_STREAMS} LEFT JOIN job_requests ON job_requests.seq = job_seq"
             f" WHERE {_OF_GROUP} AND log_stream IN ({marks})",
             (group.name, group.created_at, *names),
         )

@@ -253,6 +253,25 @@ attempts = Table(
     sqlite_with_rowid=False,
 )
 
+# The containers of attempts that have several. The first one's log stream is the attempt's.
+attempt_containers = Table(
+    "attempt_containers",
+    metadata,
+    Column("job_seq", Integer, primary_key=True),
+    Column("attempt_id", String, primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("log_id", String, nullable=False),  # by which its log file is found
+    Column("log_group", String, nullable=False),
+    Column("log_stream", String, nullable=False),
+    Column("placed_at", Integer, nullable=False),
+    Column("started_at", Integer),
+    Column("stopped_at", Integer),
+    Column("exit_code", Integer),
+    Column("reason", Text),
+    Index("ix_attempt_containers_log_stream", "log_group", "log_stream", sqlite_where=text("position > 0")),
+    sqlite_with_rowid=False,
+)
+
 dependencies = Table(
     "dependencies",
     metadata,

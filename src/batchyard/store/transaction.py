@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from functools import cached_property
 
 from batchyard.store.array_children import ArrayChildren
+from batchyard.store.attempt_containers import AttemptContainers
 from batchyard.store.attempts import Attempts
 from batchyard.store.compute_environments import ComputeEnvironments
 from batchyard.store.consumable_resources import ConsumableResources
@@ -112,6 +113,11 @@ class Transaction:
     def attempts(self) -> Attempts:
         """Attempts of every job."""
         return Attempts(self.statements)
+
+    @cached_property
+    def attempt_containers(self) -> AttemptContainers:
+        """Containers of attempts that have several."""
+        return AttemptContainers(self.statements)
 
     @cached_property
     def dependencies(self) -> Dependencies:

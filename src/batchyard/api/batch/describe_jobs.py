@@ -8,8 +8,10 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
-from batchyard.api.batch.job_details import Clusters, job_detail
+from batchyard.api.batch.clusters import Clusters
+from batchyard.api.batch.job_details import job_detail
 from batchyard.api.batch.job_references import JobReference, key_in, parse_job_id
+from batchyard.api.batch.nodes import Nodes, is_node
 from batchyard.api.context import Context
 from batchyard.core import arrays, quotas, refusals
 from batchyard.core.ids import JobSeq
@@ -39,11 +41,15 @@ def _describe(
     key = key_in(row, reference)
     if row is None or key is None:
         return None
+    terms, node = terms_of(row.seq), reference.node_index
+    if node is not None and not is_node(terms, node):
+        return None
     job = job_of(context, row, key)
     is_child = key.array_index is not None
     attempts = context.tx.attempts.of_job(key) if row.array_size is None or is_child else []
     tags: Mapping[str, str] = {} if is_child else context.tx.tags.get(f"job/{row.job_id}")
-    return job_detail(context, clusters, row, job, terms_of(row.seq), attempts, tags)
+    detail = job_detail(context, clusters, row, job, terms, attempts, tags)
+    return detail if node is None else Nodes(context, row, terms, attempts).detail(detail, clusters, node)
 
 
 def job_of(context: Context, row: JobRow, key: JobKey) -> Job:

@@ -3,7 +3,15 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from batchyard.api.batch.compute_environments import cluster_name
+from batchyard.api.batch.clusters import Clusters
+from batchyard.api.batch.task_details import (
+    Fate,
+    ecs_properties,
+    eks_attempt,
+    eks_properties,
+    fates,
+    task_outcome,
+)
 from batchyard.api.context import Context
 from batchyard.core.arrays import Children
 from batchyard.core.jobs import Attempt, Job, JobStatus, Terms
@@ -20,22 +28,6 @@ _ALWAYS_LISTS = (
 )
 
 
-class Clusters:
-    """The names of the ECS clusters that compute environments stand for, each looked up once per call."""
-
-    def __init__(self, context: Context) -> None:
-        self._context = context
-        self._names: dict[str, str] = {}
-
-    def arn(self, kind: str, compute_environment: str, tail: str) -> str:
-        """The ARN of a task or container instance (`kind`) in the cluster of a compute environment."""
-        name = self._names.get(compute_environment)
-        if name is None:
-            found = self._context.tx.compute_environments.get(compute_environment)
-            name = self._names[compute_environment] = cluster_name(compute_environment, found)
-        return self._context.arn(f"{kind}/{name}/{tail}", service="ecs")
-
-
 def job_detail(
     context: Context,
     clusters: Clusters,
@@ -50,13 +42,17 @@ def job_detail(
     job_id = terms.child_id(index)
     resolved = terms.resolved
     timeout = resolved.attempt_duration_seconds
+    found = [fates(context, row.seq, terms, attempt) for attempt in attempts]
+    latest = found[-1] if found else []
+    ended = [each for each in found if each[0].attempt.stopped_at is not None]
+    is_pod = resolved.eks_properties is not None
     detail = {
         "jobArn": context.arn(f"job/{job_id}"),
         "jobName": terms.job_name,
         "jobId": job_id,
         "jobQueue": context.arn(f"job-queue/{terms.queue}"),
         "status": job.status.value,
-        "attempts": [_attempt_detail(clusters, a) for a in attempts if a.stopped_at is not None],
+        "attempts": [] if is_pod else [_attempt_detail(clusters, terms, each) for each in ended],
         "statusReason": job.status_reason,
         "createdAt": job.created_at,
         "retryStrategy": resolved.retry_strategy,
@@ -65,15 +61,16 @@ def job_detail(
         "dependsOn": [dict(entry) for entry in terms.depends_on],
         "jobDefinition": context.arn(f"job-definition/{terms.definition}"),
         "parameters": dict(resolved.parameters),
-        "container": _container(clusters, terms, attempts[-1] if attempts else None),
-        "ecsProperties": resolved.ecs_properties,
-        "eksProperties": resolved.eks_properties,
+        "container": container_detail(clusters, resolved.container, latest),
+        "nodeProperties": resolved.node_properties,
+        "ecsProperties": ecs_properties(clusters, terms, latest),
+        "eksProperties": eks_properties(terms, latest),
         "arrayProperties": _array_properties(row, index),
         "timeout": None if timeout is None else {"attemptDurationSeconds": timeout},
         "tags": dict(tags),
         "propagateTags": resolved.propagate_tags,
         "platformCapabilities": list(resolved.platform_capabilities),
-        "eksAttempts": [],
+        "eksAttempts": [eks_attempt(terms, each) for each in ended] if is_pod else [],
         "shareIdentifier": row.share_identifier,
         "schedulingPriority": row.scheduling_priority,
         "consumableResourceProperties": resolved.consumable_resource_properties,
@@ -101,32 +98,31 @@ def _array_properties(row: JobRow, index: int | None) -> dict[str, Any] | None:
     return found
 
 
-def _container(clusters: Clusters, terms: Terms, attempt: Attempt | None) -> dict[str, Any] | None:
+def container_detail(
+    clusters: Clusters, properties: Mapping[str, Any], latest: Sequence[Fate]
+) -> dict[str, Any] | None:
     """The effective container properties, and how the latest attempt of them fared."""
-    resolved = terms.resolved
-    if not resolved.container:
+    if not properties:
         return None
-    found: dict[str, Any] = {name: [] for name in _ALWAYS_LISTS} | dict(resolved.container)
-    return found | (_outcome(clusters, attempt) if attempt else {})
+    found: dict[str, Any] = {name: [] for name in _ALWAYS_LISTS} | dict(properties)
+    return found | (_outcome(clusters, latest[0]) if latest else {})
 
 
-def _outcome(clusters: Clusters, attempt: Attempt) -> dict[str, Any]:
-    environment, host = attempt.compute_environment, attempt.instance_id.removeprefix("i-")
-    found = {
-        "exitCode": attempt.exit_code,
-        "reason": None if attempt.reason is None else attempt.reason[:255],
-        "containerInstanceArn": clusters.arn("container-instance", environment, host),
-        "taskArn": clusters.arn("task", environment, attempt.attempt_id),
-        "logStreamName": None if attempt.started_at is None else attempt.log_stream,
+def _outcome(clusters: Clusters, fate: Fate) -> dict[str, Any]:
+    return fate.outcome() | {
+        "containerInstanceArn": clusters.container_instance_arn(fate.attempt),
+        "taskArn": clusters.task_arn(fate.attempt, fate.placed.task_id(fate.attempt.attempt_id)),
     }
-    return {name: value for name, value in found.items() if value is not None}
 
 
-def _attempt_detail(clusters: Clusters, attempt: Attempt) -> dict[str, Any]:
+def _attempt_detail(clusters: Clusters, terms: Terms, found: Sequence[Fate]) -> dict[str, Any]:
+    attempt = found[0].attempt
+    is_task = terms.resolved.ecs_properties is not None
     detail = {
-        "container": _outcome(clusters, attempt) | {"networkInterfaces": []},
+        "container": {} if is_task else _outcome(clusters, found[0]) | {"networkInterfaces": []},
         "startedAt": attempt.started_at,
         "stoppedAt": attempt.stopped_at,
         "statusReason": attempt.status_reason,
+        "taskProperties": [task_outcome(clusters, terms, found)] if is_task else None,
     }
     return {name: value for name, value in detail.items() if value is not None}

@@ -35,8 +35,11 @@ def parse_job_id(text: str) -> JobReference:
 
 
 def key_in(row: JobRow | None, reference: JobReference) -> JobKey | None:
-    """The key that `reference` names within its job's row, or None if there is no such job or child."""
-    if row is None or reference.node_index is not None:
+    """The key that `reference` names within its job's row, or None if there is no such job or child.
+
+    A node has no key of its own: its job's is returned.
+    """
+    if row is None:
         return None
     if reference.array_index is None:
         return JobKey(row.seq)
@@ -46,7 +49,9 @@ def key_in(row: JobRow | None, reference: JobReference) -> JobKey | None:
 
 
 def find_job(tx: Transaction, reference: JobReference) -> tuple[JobRow, JobKey] | None:
-    """The row and key that an id names, or None."""
+    """The row and key that an id names, or None; a node cannot be acted on by itself."""
+    if reference.node_index is not None:
+        return None
     row = tx.jobs.find(reference.job_id)
     key = key_in(row, reference)
     return None if row is None or key is None else (row, key)

@@ -1,4 +1,4 @@
-"""ListJobs: the jobs of a queue newest first, or the children of an array by index (F 9).
+"""ListJobs: the jobs of a queue newest first, the children of an array or the nodes of a job by index (F 9).
 
 One status at a time, RUNNING unless another is named. With a filter the status is ignored, except SHARE_IDENTIFIER,
 which combines with it. Children never appear in a queue's list. Pages continue after a key, not after a count, so they
@@ -6,10 +6,12 @@ neither repeat nor skip what stood still while other jobs came and went.
 """
 
 from collections.abc import Mapping
+from itertools import islice
 from typing import Any
 
 from batchyard.api.batch.job_details import status_summary
 from batchyard.api.batch.job_references import parse_job_id
+from batchyard.api.batch.nodes import Nodes
 from batchyard.api.context import Context
 from batchyard.api.pagination import Page
 from batchyard.api.references import find_job_queue, tail_of
@@ -34,7 +36,7 @@ def list_jobs(context: Context, request: Request) -> dict[str, Any]:
     if len(selectors) != 1:
         raise refusals.list_jobs_needs_one_selector()
     if selectors == ["multiNodeJobId"]:
-        raise refusals.multi_node_job_not_found(request["multiNodeJobId"])
+        return _nodes(context, request)
     if selectors == ["arrayJobId"]:
         return _children(context, request)
     return _of_queue(context, request)
@@ -153,6 +155,35 @@ def _children_in(context: Context, row: JobRow, status: JobStatus, after: int, l
         found += [arrays.child_job(row.seq, row.job, segment, index) for index in range(first, last + 1)]
         room -= last - first + 1
     return sorted(found, key=_index)[:limit]
+
+
+# ---------------------------------------------------------------------------------------------------- nodes
+
+
+def _nodes(context: Context, request: Request) -> dict[str, Any]:
+    reference = parse_job_id(request["multiNodeJobId"])
+    row = context.tx.jobs.find(reference.job_id)
+    terms = None if row is None else context.tx.jobs.terms(row.seq)
+    if row is None or terms is None or terms.resolved.node_properties is None or reference.node_index is not None:
+        raise refusals.multi_node_job_not_found(request["multiNodeJobId"])
+    page = _page(context, request, PAGE_MAX)
+    first = 0 if page.after is None else page.after + 1
+    nodes = Nodes(context, row, terms, context.tx.attempts.of_job(row.job.key)[-1:])
+    status, parent = _status(request), row
+    jobs = ((node, nodes.job(node)) for node in range(first, nodes.number))
+    listed = list(islice(((node, job) for node, job in jobs if job.status is status), page.fetch))
+
+    def show(pair: tuple[int, Job]) -> dict[str, Any]:
+        node, job = pair
+        job_id, outcome = f"{parent.job_id}#{node}", nodes.outcome(node)
+        return {
+            **_summary(context, parent, job, None, terms.definition),
+            "jobArn": context.arn(f"job/{job_id}"),
+            "jobId": job_id,
+            "nodeProperties": nodes.summary_properties(node),
+        } | ({} if outcome is None else {"container": outcome})
+
+    return page.answer("jobSummaryList", listed, show, lambda pair: pair[0])
 
 
 # ---------------------------------------------------------------------------------------------------- summaries

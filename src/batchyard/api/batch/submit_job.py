@@ -39,6 +39,8 @@ def submit_job(context: Context, request: Request) -> dict[str, Any]:
     definition = find_job_definition(context.tx, request["jobDefinition"])
     if definition is None or definition.status != resources.ACTIVE:
         raise refusals.job_definition_not_found(request["jobDefinition"])
+    if size is not None and "nodeProperties" in definition.document:
+        raise refusals.array_of_nodes()
     resolved = resolve(definition, request)
     _check_queue(context, queue, resolved, request)
     needs = consumable_needs(context.tx, resolved.consumable_resource_properties)

@@ -134,14 +134,14 @@ def _push(heap: list[tuple[_Event, Generator[_Event, None, None]]], events: Gene
 
 def _events(context: Context, stream: LogStream, window: _Window) -> Generator[_Event, None, None]:
     """The events of one stream that lie in the window."""
-    with AttemptLog(context.settings.logs, stream.attempt_id, ended=stream.stopped_at is not None) as log:
+    with AttemptLog(context.settings.logs, stream.log_id, ended=stream.stopped_at is not None) as log:
         offset: int | None = None
         while True:
             page = log.page(offset, start_time=Millis(window.start), end_time=Millis(window.end))
             for event in page.events:
                 place = _Place(event.timestamp, stream.name, event.offset)
                 if place > window.after:
-                    yield _Event(place, event.message, stream.attempt_id)
+                    yield _Event(place, event.message, stream.log_id)
             if not page.events:
                 return
             offset = page.after

@@ -23,7 +23,7 @@ def get_log_events(context: Context, request: dict[str, Any]) -> dict[str, Any]:
         raise refusals.log_stream_not_found()
     limit = check_range("limit", request.get("limit", EVENTS_PER_PAGE), 1, EVENTS_PER_PAGE)
     backward, offset = _place(request)
-    with AttemptLog(context.settings.logs, stream.attempt_id, ended=stream.stopped_at is not None) as log:
+    with AttemptLog(context.settings.logs, stream.log_id, ended=stream.stopped_at is not None) as log:
         page = log.page(
             offset,
             backward=backward,

@@ -41,7 +41,7 @@ def _detail(context: Context, group: LogGroup, stream: LogStream) -> dict[str, A
         "creationTime": stream.started_at,
         "arn": f"{log_group_arn(context, group.name)}:log-stream:{stream.name}",
     }
-    with AttemptLog(context.settings.logs, stream.attempt_id, ended=stream.stopped_at is not None) as log:
+    with AttemptLog(context.settings.logs, stream.log_id, ended=stream.stopped_at is not None) as log:
         detail["storedBytes"] = log.stored_bytes
         if (first := log.first_timestamp()) is not None and (last := log.last_timestamp()) is not None:
             detail |= {"firstEventTimestamp": first, "lastEventTimestamp": last, "lastIngestionTime": last}

@@ -139,14 +139,19 @@ def too_many_task_overrides() -> Refusal:
     return static("ecsPropertiesOverride.taskProperties must have exactly one element.")
 
 
-def multi_container_not_available() -> Refusal:
-    """A job of several containers, which this yard registers and cannot run yet. [chosen]"""
-    return bare("Jobs with more than one container cannot run in this Batchyard yet.")
+def nodes_not_open_ended() -> Refusal:
+    """nodeOverrides.numNodes where no range of nodes is open at its end, or none begins below it (F 6.3). [chosen]"""
+    return static("numNodes can only be overridden when a node range is open-ended and starts below it.")
 
 
-def multi_node_not_available() -> Refusal:
-    """A multi-node parallel job, which this yard registers and cannot run yet. [chosen]"""
-    return bare("Multi-node parallel jobs cannot run in this Batchyard yet.")
+def node_override_range_unknown(target: str) -> Refusal:
+    """An override for a range of nodes that the definition lacks (F 6.3). [chosen]"""
+    return static(f"targetNodes {target} of nodePropertyOverrides must equal a node range of the job definition.")
+
+
+def array_of_nodes() -> Refusal:
+    """arrayProperties with a multi-node parallel definition (F 4.1). [chosen]"""
+    return static("arrayProperties is not applicable to multi-node parallel jobs.")
 
 
 # ------------------------------------------------------------------------------------------ DescribeJobs, ListJobs, ...

@@ -1,0 +1,141 @@
+"""How the containers of an attempt fared, in the forms that describe calls know: the task of ecsProperties, the pod of
+eksProperties, the nodes of a multi-node job (F 3.6, 7.6, 7.7, 8.7)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from batchyard.api.batch.clusters import Clusters
+from batchyard.api.context import Context
+from batchyard.core.ids import JobSeq, Millis
+from batchyard.core.jobs import Attempt, Terms
+from batchyard.core.resolved_tasks import PlacedContainer, placed_containers
+from batchyard.store.attempt_containers import AttemptContainer
+
+_REASON_CHARACTERS = 255
+
+
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """One container of an attempt, and its row if the attempt has several and has started."""
+
+    placed: PlacedContainer
+    attempt: Attempt
+    row: AttemptContainer | None
+
+    @property
+    def started_at(self) -> Millis | None:
+        """When it started; None if it has not."""
+        return self.attempt.started_at if self.row is None else self.row.started_at
+
+    @property
+    def stopped_at(self) -> Millis | None:
+        """When it ended, which is known once the attempt has ended."""
+        return self.attempt.stopped_at if self.row is None else self.row.stopped_at
+
+    @property
+    def exit_code(self) -> int | None:
+        """Its exit code, if it ran and that is known."""
+        return self.attempt.exit_code if self.row is None else self.row.exit_code
+
+    def outcome(self) -> dict[str, Any]:
+        """exitCode, reason and logStreamName, as far as there are any."""
+        reason = self.attempt.reason if self.row is None else self.row.reason
+        stream = self.attempt.log_stream if self.row is None else self.row.log_stream
+        found = {
+            "exitCode": self.exit_code,
+            "reason": None if reason is None else reason[:_REASON_CHARACTERS],
+            "logStreamName": None if self.started_at is None else stream,
+        }
+        return {name: value for name, value in found.items() if value is not None}
+
+
+def fates(context: Context, seq: JobSeq, terms: Terms, attempt: Attempt) -> list[Fate]:
+    """The containers of an attempt, by position."""
+    placed = placed_containers(terms.resolved.containers)
+    rows: Mapping[int, AttemptContainer] = {}
+    if len(placed) > 1:
+        rows = {row.position: row for row in context.tx.attempt_containers.of_attempt(seq, attempt.attempt_id)}
+    return [Fate(each, attempt, rows.get(each.position)) for each in placed]
+
+
+def task_outcome(clusters: Clusters, terms: Terms, found: Sequence[Fate]) -> dict[str, Any]:
+    """`attempts[].taskProperties[]` of a job with ecsProperties: names as the definition gives them."""
+    names = [container.get("name") for container in _ecs_containers(terms)]
+    return _host(clusters, found[0].attempt) | {
+        "containers": [
+            ({} if name is None else {"name": name}) | fate.outcome() | {"networkInterfaces": []}
+            for name, fate in zip(names, found, strict=True)
+        ]
+    }
+
+
+def ecs_properties(clusters: Clusters, terms: Terms, found: Sequence[Fate]) -> dict[str, Any] | None:
+    """ecsProperties of a job: its effective containers, with how those of the latest attempt fared."""
+    properties = terms.resolved.ecs_properties
+    if properties is None or not found:
+        return None if properties is None else dict(properties)
+    containers = [
+        {**container, **fate.outcome(), "networkInterfaces": []}
+        for container, fate in zip(_ecs_containers(terms), found, strict=True)
+    ]
+    task = {**properties["taskProperties"][0], **_host(clusters, found[0].attempt), "containers": containers}
+    return {"taskProperties": [task]}
+
+
+def _ecs_containers(terms: Terms) -> Sequence[Mapping[str, Any]]:
+    assert terms.resolved.ecs_properties is not None
+    containers: Sequence[Mapping[str, Any]] = terms.resolved.ecs_properties["taskProperties"][0]["containers"]
+    return containers
+
+
+def _host(clusters: Clusters, attempt: Attempt) -> dict[str, Any]:
+    return {
+        "containerInstanceArn": clusters.container_instance_arn(attempt),
+        "taskArn": clusters.task_arn(attempt, attempt.attempt_id),
+    }
+
+
+def eks_properties(terms: Terms, found: Sequence[Fate]) -> dict[str, Any] | None:
+    """eksProperties of a job, with the pod of its latest attempt."""
+    properties = terms.resolved.eks_properties
+    if properties is None or not found:
+        return None if properties is None else dict(properties)
+    pod = properties["podProperties"]
+    inits = len(pod.get("initContainers") or ())
+    shown = {
+        member: [{**container, **_without_stream(fate)} for container, fate in zip(pod[member], of_member, strict=True)]
+        for member, of_member in (("initContainers", found[:inits]), ("containers", found[inits:]))
+        if pod.get(member)
+    }
+    return {"podProperties": {**pod, **_pod_place(found[0].attempt), **shown}}
+
+
+def eks_attempt(terms: Terms, found: Sequence[Fate]) -> dict[str, Any]:
+    """`eksAttempts[]`: one ended attempt of a pod."""
+    assert terms.resolved.eks_properties is not None
+    pod = terms.resolved.eks_properties["podProperties"]
+    attempt, inits = found[0].attempt, len(pod.get("initContainers") or ())
+    shown = [{"name": fate.placed.label, "containerID": _container_id(fate), **_without_stream(fate)} for fate in found]
+    detail = {
+        "containers": shown[inits:],
+        "initContainers": shown[:inits],
+        **_pod_place(attempt),
+        "podNamespace": (pod.get("metadata") or {}).get("namespace") or "default",
+        "startedAt": attempt.started_at,
+        "stoppedAt": attempt.stopped_at,
+        "statusReason": attempt.status_reason,
+    }
+    return {name: value for name, value in detail.items() if value is not None}
+
+
+def _container_id(fate: Fate) -> str:
+    return f"batchyard://{fate.row.log_id if fate.row else fate.attempt.attempt_id}"
+
+
+def _without_stream(fate: Fate) -> dict[str, Any]:
+    return {name: value for name, value in fate.outcome().items() if name != "logStreamName"}
+
+
+def _pod_place(attempt: Attempt) -> dict[str, str]:
+    return {"podName": f"aws-batch.{attempt.attempt_id}", "nodeName": attempt.instance_id}
