@@ -113,13 +113,15 @@ class Engine:
         self._messages: deque[x.Message] = deque()
         self._is_stopping = False
         self.deliver: Deliver = _run_all
+        self.history_watchers: list[Callable[[], None]] = []
+        """Called on the engine's thread after each commit that added to the history; they only ring a bell."""
         self._thread: threading.Thread | None = None
         self._held = _Held()
         self._position = x.Position()
         self._active: dict[AttemptId, Attempt] = {}
         self._ahead: list[Attempt] = []
         self._outranked: tuple[AttemptId, ...] = ()
-        self._yard_is_stale = self._is_new_journal = False
+        self._yard_is_stale = self._is_new_journal = self._has_new_history = False
         self._around = Surroundings(
             machine=Room(capacity.vcpus, capacity.memory_mib, capacity.gpus),
             instance_id=executor.instance_id,
@@ -257,6 +259,8 @@ class Engine:
         self._ahead = self._waiting_ahead()
         if calls:
             self.deliver([partial(call.settle, call.result, call.error) for call in calls])
+        if self._has_new_history:
+            _run_all(self.history_watchers)
         for report in reports:
             if not isinstance(report, x.AttemptStarted):
                 self._held.forget(report.attempt_id)
@@ -295,6 +299,7 @@ class Engine:
             outcome = tick(tx, now, [*reports, *self._lost_with_the_journal(tx, now)], self._around)
             if position != self._position:
                 tx.engine_state.set(_POSITION, f"{position.journal} {position.record}")
+            self._has_new_history = tx.history.has_grown
         self._yard_is_stale = False
         self._is_new_journal = False
         if is_changed:

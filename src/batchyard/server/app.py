@@ -78,7 +78,7 @@ def create_app(
     """
     pages = Starlette(
         routes=[Route("/health", _health), *routes],
-        exception_handlers={HTTPException: _page_refused},
+        exception_handlers={HTTPException: _page_refused, Fault: _page_refused, Refusal: _page_refused},
     )
     aws = _AwsEndpoint(dispatch, body_limit, gate if gate is not None and gate.is_needed else None)
 
@@ -96,14 +96,14 @@ async def _health(_request: Request) -> Response:
 
 
 async def _page_refused(_request: Request, error: Exception) -> Response:
-    """A path nobody knows may have been meant for AWS, so it is refused in AWS's form."""
-    assert isinstance(error, HTTPException)
+    """A path nobody knows may have been meant for AWS, so every page is refused in AWS's form."""
     request_id = str(uuid.uuid4())
-    fault = (
-        faults.unknown_operation()
-        if error.status_code in (404, 405)
-        else Fault("HTTPException", error.status_code, error.detail)
-    )
+    if not isinstance(error, HTTPException):
+        fault = _fault(error, "batch", request_id)
+    elif error.status_code in (404, 405):
+        fault = faults.unknown_operation()
+    else:
+        fault = Fault("HTTPException", error.status_code, error.detail)
     answer = faults.answer(fault, request_id)
     headers = {"x-amzn-RequestId": request_id, "x-amzn-ErrorType": answer.code}
     return Response(answer.body, answer.status, headers, "application/json")

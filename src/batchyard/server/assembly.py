@@ -18,6 +18,7 @@ from batchyard.server.app import create_app
 from batchyard.server.configuration import Configuration
 from batchyard.server.data_folder import DataFolder
 from batchyard.server.dispatch import OperationDispatch
+from batchyard.server.event_streams import EventStreams
 from batchyard.server.gate import Gate
 from batchyard.store.database import Database
 from batchyard.store.transaction import Transaction
@@ -65,9 +66,13 @@ class Yard:
     def serve(self, on_ready: Callable[[str, int], None]) -> None:
         """Listen until SIGTERM or SIGINT; then answer what is under way and leave running jobs to the supervisor."""
         chosen = self._configuration
-        app = create_app(self._dispatch, gate=Gate(chosen.auth.keys, chosen.limits.requests_per_second))
+        gate = Gate(chosen.auth.keys, chosen.limits.requests_per_second)
+        streams = EventStreams(self._database, gate, self._dispatch.context)
+        self._engine.history_watchers.append(streams.bell.ring)
+        app = create_app(self._dispatch, gate=gate, routes=[streams.route])
         gc.freeze()  # the service model stays for good; going over it in each full collection would halt all for 0.1 s
-        listen.run(app, chosen.host, chosen.port, on_ready)
+        listen.run(app, chosen.host, chosen.port, on_ready, streams.close)
+        streams.wait_closed()
 
     def close(self) -> None:
         """Stop the engine and let the data folder go; jobs run on."""

@@ -27,11 +27,18 @@ GRACE_SECONDS = 10
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
-def run(app: ASGIApp, host: str, port: int, on_ready: Callable[[str, int], None]) -> None:
+def run(
+    app: ASGIApp,
+    host: str,
+    port: int,
+    on_ready: Callable[[str, int], None],
+    on_stopping: Callable[[], None] = lambda: None,
+) -> None:
     """Serves until told to stop: by SIGTERM or SIGINT when called from the main thread.
 
     port 0 picks a free one. on_ready is called with the host and the real port once connections are accepted. After the
-    signal no connection is accepted, requests under way are finished, and the call returns.
+    signal no connection is accepted, on_stopping is called so that answers without end may end, requests under way are
+    finished, and the call returns.
 
     Raises OSError if the address cannot be bound.
     """
@@ -50,7 +57,7 @@ def run(app: ASGIApp, host: str, port: int, on_ready: Callable[[str, int], None]
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
     with _bound(host, port, config.backlog) as listener:
-        _Server(config, lambda: on_ready(host, listener.getsockname()[1])).run(sockets=[listener])
+        _Server(config, lambda: on_ready(host, listener.getsockname()[1]), on_stopping).run(sockets=[listener])
 
 
 def _bound(host: str, port: int, backlog: int) -> socket.socket:
@@ -59,15 +66,20 @@ def _bound(host: str, port: int, backlog: int) -> socket.socket:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's server, which says when it is ready and leaves the process alive after a signal."""
+    """uvicorn's server, which says when it is ready and when it stops, and leaves the process alive after a signal."""
 
-    def __init__(self, config: uvicorn.Config, on_started: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, on_started: Callable[[], None], on_stopping: Callable[[], None]) -> None:
         super().__init__(config)
         self._on_started = on_started
+        self._on_stopping = on_stopping
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self._on_started()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._on_stopping()
+        await super().shutdown(sockets)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -106,6 +106,25 @@ class Attempts:
         found = self._run(f"{_SELECT} WHERE job_seq = ? AND array_index = ? ORDER BY attempt", (key.seq, _index(key)))
         return [_attempt(r) for r in found]
 
+    def of_jobs(self, seqs: Sequence[JobSeq]) -> dict[JobSeq, list[Attempt]]:
+        """All attempts of those of these single jobs that have any, oldest first."""
+        found: dict[JobSeq, list[Attempt]] = {}
+        for marks, values in slices(seqs):
+            where = f"job_seq IN ({marks}) AND array_index = {_NO_INDEX}"
+            for attempt in map(_attempt, self._run(f"{_SELECT} WHERE {where} ORDER BY attempt", values)):
+                found.setdefault(attempt.key.seq, []).append(attempt)
+        return found
+
+    def of_children(self, seq: JobSeq, indexes: Sequence[int]) -> dict[int, list[Attempt]]:
+        """All attempts of those of these children that have any, oldest first, by index."""
+        found: dict[int, list[Attempt]] = {}
+        for marks, values in slices(indexes):
+            where = f"job_seq = ? AND array_index IN ({marks})"
+            for attempt in map(_attempt, self._run(f"{_SELECT} WHERE {where} ORDER BY attempt", (seq, *values))):
+                assert attempt.key.array_index is not None
+                found.setdefault(attempt.key.array_index, []).append(attempt)
+        return found
+
     def current(self, key: JobKey) -> Attempt | None:
         """The latest attempt of a job or child, active or ended; None before the first."""
         found = self._run(

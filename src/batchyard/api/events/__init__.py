@@ -1,0 +1,1 @@
+"""Job state change events, as EventBridge would deliver them."""
