@@ -9,6 +9,7 @@ import msgspec
 from batchyard.core.access import Principal, Role
 from batchyard.core.names import is_resource_name
 from batchyard.server.problem import ConfigurationProblem
+from batchyard.server.secret_files import check_private, secret_in
 from batchyard.wire.sigv4 import Key
 
 SECRET_CHARACTERS_MIN = 16
@@ -16,7 +17,6 @@ SECRET_CHARACTERS_MIN = 16
 
 _ACCESS_KEY_ID = re.compile(r"[\w.-]{3,128}", re.ASCII)
 _NAME = re.compile(r"[\w+=,.@-]{1,64}", re.ASCII)
-_OTHERS = 0o007
 
 
 class AccessKey(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -65,7 +65,7 @@ def checked(auth: Auth, file: Path | None) -> Auth:
     Raises ConfigurationProblem for a key that cannot be used, and for secrets that everyone on the machine can read.
     """
     if file is not None and any(key.secret_access_key for key in auth.keys):
-        _check_private(file)
+        check_private(file)
     folder = Path() if file is None else file.absolute().parent
     keys = tuple(_checked(key, folder) for key in auth.keys)
     ids = [key.access_key_id for key in keys]
@@ -85,7 +85,7 @@ def _checked(key: AccessKey, folder: Path) -> AccessKey:
     if bool(key.secret_access_key) is bool(key.secret_file):
         raise ConfigurationProblem(f"{where}: give either secret_access_key or secret_file.")
     if key.secret_file:
-        key = msgspec.structs.replace(key, secret_access_key=_secret_in(folder / Path(key.secret_file).expanduser()))
+        key = msgspec.structs.replace(key, secret_access_key=secret_in(folder / Path(key.secret_file).expanduser()))
     if len(key.secret_access_key) < SECRET_CHARACTERS_MIN:
         raise ConfigurationProblem(f"{where}: the secret must have at least {SECRET_CHARACTERS_MIN} characters.")
     if key.queues is not None and key.role is Role.ADMIN:
@@ -93,20 +93,3 @@ def _checked(key: AccessKey, folder: Path) -> AccessKey:
     if key.queues is not None and not (key.queues and all(map(is_resource_name, key.queues))):
         raise ConfigurationProblem(f"{where}: queues lists names of job queues. Leave it out for all of them.")
     return key
-
-
-def _secret_in(file: Path) -> str:
-    _check_private(file)
-    try:
-        return file.read_text().strip()
-    except (OSError, UnicodeDecodeError):
-        raise ConfigurationProblem(f"The secret in {file} cannot be read.") from None
-
-
-def _check_private(file: Path) -> None:
-    try:
-        mode = file.stat().st_mode
-    except OSError as problem:
-        raise ConfigurationProblem(f"The secret in {file} cannot be read: {problem.strerror}.") from None
-    if mode & _OTHERS:
-        raise ConfigurationProblem(f"Everyone on this machine can read the secrets in {file}: chmod o= {file}")

@@ -20,6 +20,8 @@ from batchyard.server.data_folder import DataFolder
 from batchyard.server.dispatch import OperationDispatch
 from batchyard.server.event_streams import EventStreams
 from batchyard.server.gate import Gate
+from batchyard.server.webhook_settings import Webhook
+from batchyard.server.webhooks import WebhookThread
 from batchyard.store.database import Database
 from batchyard.store.transaction import Transaction
 
@@ -62,6 +64,7 @@ class Yard:
         self._dispatch = OperationDispatch(self._database, self._engine, clock, settings)
         self._engine.start()
         self._engine.call(self._make_defaults, changes_resources=True).result()
+        self._webhooks = [self._webhook(each) for each in configuration.webhooks]
 
     def serve(self, on_ready: Callable[[str, int], None]) -> None:
         """Listen until SIGTERM or SIGINT; then answer what is under way and leave running jobs to the supervisor."""
@@ -76,10 +79,18 @@ class Yard:
 
     def close(self) -> None:
         """Stop the engine and let the data folder go; jobs run on."""
+        for webhook in self._webhooks:
+            webhook.stop()
         self._engine.stop()
         self._dispatch.close()
         self._database.close()
         self._folder.close()
+
+    def _webhook(self, settings: Webhook) -> WebhookThread:
+        webhook = WebhookThread(settings, self._database, self._engine, self._dispatch.context)
+        self._engine.history_watchers.append(webhook.ring)
+        webhook.start()
+        return webhook
 
     def _open_database(self) -> Database:
         chosen = self._configuration

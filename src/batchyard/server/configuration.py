@@ -7,9 +7,10 @@ from typing import Any
 import msgspec
 import platformdirs
 
-from batchyard.server import access_keys
+from batchyard.server import access_keys, webhook_settings
 from batchyard.server.access_keys import Auth
 from batchyard.server.problem import ConfigurationProblem
+from batchyard.server.webhook_settings import Webhook
 
 DEFAULT_PORT = 22824
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -35,7 +36,7 @@ class Configuration:
     synchronous: SQLite's; anything less than FULL gives up promise 1 on power loss. auth: who may call, everyone if it
     has no keys. limits: how often. volumes: the folder for each EFS file system, access point, S3 file system or claim.
     host_access: whether containers may have folders and devices of the host and be privileged; None: only while the
-    server listens on this machine alone.
+    server listens on this machine alone. webhooks: who is told of events.
     """
 
     host: str = "127.0.0.1"
@@ -55,6 +56,7 @@ class Configuration:
     limits: Limits = field(default_factory=Limits)
     volumes: dict[str, str] = field(default_factory=dict)
     host_access: bool | None = None
+    webhooks: tuple[Webhook, ...] = ()
 
     @property
     def grants_host_access(self) -> bool:
@@ -81,6 +83,7 @@ def read_configuration(file: Path | None, flags: dict[str, Any]) -> Configuratio
             configuration,
             data=configuration.data.expanduser().absolute(),
             auth=access_keys.checked(configuration.auth, file),
+            webhooks=webhook_settings.checked(configuration.webhooks, file),
         )
     )
 
