@@ -23,7 +23,6 @@ from starlette.routing import Route
 
 from batchyard.api.batch.job_references import find_job, parse_job_id
 from batchyard.api.context import Context
-from batchyard.api.events.envelope import JOB_STATE_CHANGE
 from batchyard.api.events.feed import Feed, Filter, Page
 from batchyard.api.references import name_of
 from batchyard.core import access, refusals
@@ -186,7 +185,7 @@ def _written(page: Page) -> str:
         gap = msgspec.json.encode({"oldest": str(page.forgotten)}).decode()
         parts.append(f"id: {page.forgotten - 1}\nevent: gap\ndata: {gap}\n\n")
     parts += [
-        f"id: {event.position}\nevent: {JOB_STATE_CHANGE}\ndata: {event.body.decode()}\n\n" for event in page.events
+        f"id: {event.position}\nevent: {event.detail_type}\ndata: {event.body.decode()}\n\n" for event in page.events
     ]
     return "".join(parts)
 

@@ -8,9 +8,7 @@ from typing import Any
 import msgspec
 
 from batchyard.api.context import Context
-from batchyard.core.ids import Arn, JobId, Millis
-
-JOB_STATE_CHANGE = "Batch Job State Change"
+from batchyard.core.ids import JobId, Millis
 
 _NAMESPACE = uuid.UUID("0bd1b1c4-5f0e-4a3b-9a35-6d0f1f6a3c7e")
 
@@ -22,18 +20,17 @@ def event_id(job_id: JobId, seq: int) -> str:
     return str(uuid.uuid5(_NAMESPACE, f"{job_id}/{seq}"))
 
 
-def job_state_change(context: Context, event_id: str, at: Millis, detail: Mapping[str, Any]) -> bytes:
-    """The event as JSON. detail: a JobDetail as DescribeJobs shows it; its tags gain the job's ARN, as on AWS."""
-    arn: Arn = detail["jobArn"]
+def envelope(context: Context, event_id: str, detail_type: str, at: Millis, detail: Mapping[str, Any]) -> bytes:
+    """The event as JSON. detail: what is told of a job; its `jobArn` is the resource that the event is about."""
     event = {
         "version": "0",
         "id": event_id,
-        "detail-type": JOB_STATE_CHANGE,
+        "detail-type": detail_type,
         "source": "aws.batch",
         "account": context.settings.account,
         "time": datetime.fromtimestamp(at // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "region": context.region,
-        "resources": [arn],
-        "detail": {**detail, "tags": {**detail["tags"], "resourceArn": arn}},
+        "resources": [detail["jobArn"]],
+        "detail": detail,
     }
     return _encode(event)

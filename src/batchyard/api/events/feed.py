@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from batchyard.api.batch.job_details import Clusters, job_detail
 from batchyard.api.context import Context
-from batchyard.api.events.envelope import event_id, job_state_change
+from batchyard.api.events.envelope import envelope, event_id
 from batchyard.core import arrays
 from batchyard.core.ids import JobSeq
 from batchyard.core.job_events import Position, Transition, attempts_then, children_then, job_then
@@ -20,6 +20,8 @@ from batchyard.engine.terms import TermsCache
 from batchyard.store.history import NumberedRow
 from batchyard.store.jobs import JobRow
 from batchyard.store.transaction import Transaction
+
+JOB_STATE_CHANGE = "Batch Job State Change"
 
 EVENTS_AT_ONCE = 200
 ROWS_AT_ONCE = 5_000
@@ -37,10 +39,11 @@ class Filter:
 
 
 class JobEvent(NamedTuple):
-    """One event. event_id: the envelope's. body: the envelope as JSON."""
+    """One event. event_id, detail_type: the envelope's. body: the envelope as JSON."""
 
     position: Position
     event_id: str
+    detail_type: str
     body: bytes
 
 
@@ -192,8 +195,10 @@ class _Telling:
             row = row._replace(children=children_then(row.children, transition), children_updated_at=updated_at)
         tags = self._tags_of(row) if key.array_index is None else {}
         detail = job_detail(context, clusters, row, job, terms, attempts, tags)
+        detail["tags"] = {**tags, "resourceArn": detail["jobArn"]}  # as AWS does it, in events alone (F 10.1)
         unique = event_id(terms.child_id(key.array_index), moment.numbered.seq)
-        return JobEvent(moment.position, unique, job_state_change(context, unique, transition.at, detail))
+        body = envelope(context, unique, JOB_STATE_CHANGE, transition.at, detail)
+        return JobEvent(moment.position, unique, JOB_STATE_CHANGE, body)
 
     def _job(self, row: JobRow, key: JobKey, transition: Transition) -> Job:
         """The row of now; for a child that has not ended, no more of it than is told."""
