@@ -1,8 +1,10 @@
 """`GET /events` of a real server: followed with interruptions, across crashes, by slow clients, and guarded."""
 
+import contextlib
 import http.client
 import json
 import random
+import sqlite3
 import threading
 import time
 from collections import Counter
@@ -234,6 +236,22 @@ def test_a_client_that_does_not_read_slows_only_itself(own_yard: Yard) -> None:
         found += 1
     assert found > CHILDREN
     sleeper.leave()
+
+
+def test_who_comes_back_too_late_is_told_so(own_yard: Yard) -> None:
+    yard = own_yard
+    first, second = yard.run(["true"]), yard.run(["true"])
+    ids = [told.id for told in following(yard, "0", 6)]
+    assert yard.server.terminate() == 0
+    with contextlib.closing(sqlite3.connect(yard.server.data / "batchyard.sqlite3")) as records:
+        records.execute("DELETE FROM history WHERE seq <= ?", (int(ids[2]),))
+        records.commit()
+    yard.server.start(yard.server.port)
+    gap, *rest = following(yard, ids[0], 4)
+    assert (gap.event, json.loads(gap.data)) == ("gap", {"oldest": ids[3]})
+    assert [told.id for told in rest] == ids[3:]
+    assert [told.id for told in following(yard, gap.id, 3)] == ids[3:], "the gap is told once"
+    assert {told.detail["jobId"] for told in following(yard, "0", 3)} == {second["jobId"]} != {first["jobId"]}
 
 
 def test_streams_end_when_the_server_stops(own_yard: Yard) -> None:

@@ -60,8 +60,9 @@ def attempts_then(attempts: Sequence[Attempt], transition: Transition) -> list[A
     number = transition.attempt or 0
     known = [each for each in attempts if each.attempt <= number]
     if transition.status in (JobStatus.STARTING, JobStatus.RUNNING) and known and known[-1].attempt == number:
-        begun = known[-1]._replace(stopped_at=None, exit_code=None, reason=None, status_reason=None)
-        known[-1] = begun if transition.status is JobStatus.RUNNING else begun._replace(started_at=None)
+        started_at = known[-1].started_at if transition.status is JobStatus.RUNNING else None
+        # What an attempt is placed with has no default; what has one becomes known later.
+        known[-1] = known[-1]._replace(**Attempt._field_defaults)._replace(started_at=started_at)
     return known
 
 

@@ -32,6 +32,7 @@ class NumberedRow(NamedTuple):
 
 
 _COLUMNS = "at, job_seq, first_index, last_index, attempt, event, from_status, to_status, reason"
+_INSERT = f"INSERT INTO history ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 
 def _history_row(r: Any) -> HistoryRow:
@@ -52,7 +53,7 @@ class History:
             for r in rows
         ]
         if values:
-            self._run(f"INSERT INTO history ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
+            self._run(_INSERT, values)
             self.has_grown = True
 
     def of_job(self, seq: JobSeq) -> list[HistoryRow]:
