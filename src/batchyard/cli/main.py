@@ -10,6 +10,7 @@ from batchyard import __version__
 from batchyard.cli.describe import describe
 from batchyard.cli.doctor import doctor
 from batchyard.cli.end_jobs import cancel, terminate
+from batchyard.cli.events import events
 from batchyard.cli.logs import logs
 from batchyard.cli.ls import ls
 from batchyard.cli.options import EndpointUrl, OutputForm
@@ -58,7 +59,7 @@ def batchyard(
 
 COMMANDS = {
     command.__name__: command
-    for command in (submit, run, ls, describe, watch, logs, why, cancel, terminate, retry, serve, stop, doctor)
+    for command in (submit, run, ls, describe, watch, logs, events, why, cancel, terminate, retry, serve, stop, doctor)
 }
 _TAKES_A_COMMAND_LINE = {"allow_interspersed_args": False}
 """Options after the first word of the command belong to the command."""

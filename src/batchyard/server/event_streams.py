@@ -46,7 +46,7 @@ PACE_SECONDS = 0.05
 
 RECONNECT_MS = 1000
 
-_PARAMETERS = ("after", "job", "last-event-id", "queue", "status")
+_PARAMETERS = ("after", "follow", "job", "last-event-id", "queue", "status")
 _OPERATION = "batch.GetEvents"
 """What AccessDeniedException calls it, for want of a name of AWS's."""
 
@@ -91,6 +91,7 @@ class HistoryBell:
 class _Start(NamedTuple):
     position: Position
     wanted: Filter
+    follows: bool = True
 
 
 class EventStreams:
@@ -150,7 +151,7 @@ class EventStreams:
             queues = _queues(context, query.getlist("queue"))
             job = _job(context, query["job"]) if "job" in query else None
             position = _position(tx, last_event_id or query.get("last-event-id") or query.get("after"))
-        return _Start(position, Filter(queues, job, statuses))
+        return _Start(position, Filter(queues, job, statuses), query.get("follow", "true") != "false")
 
     # ------------------------------------------------------------------------------------------ what is told
 
@@ -169,6 +170,8 @@ class EventStreams:
             elif time.monotonic() - silent_since >= HEARTBEAT_SECONDS:
                 yield f": heartbeat\nid: {position}\n\n"
                 silent_since = time.monotonic()
+            if page.is_last and not start.follows:
+                return
             if page.is_last:
                 await asyncio.sleep(max(0.0, looked_at + PACE_SECONDS - time.monotonic()))
                 await self.bell.wait(rung, silent_since + HEARTBEAT_SECONDS - time.monotonic())
