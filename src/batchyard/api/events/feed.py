@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from batchyard.api.batch.job_details import Clusters, job_detail
+from batchyard.api.batch.clusters import Clusters
+from batchyard.api.batch.job_details import job_detail
 from batchyard.api.context import Context
 from batchyard.api.events.envelope import envelope, event_id
 from batchyard.core import arrays
