@@ -29,7 +29,11 @@ def test_operations_that_write_say_so() -> None:
         assert endpoint.writes is not reads, name
 
 
+_KINDS = ("JobQueue", "ComputeEnvironment", "ConsumableResource", "ServiceEnvironment", "QuotaShare")
+"""What the engine keeps copies of, or ends the phases of."""
+
+
 def test_changes_of_queues_and_environments_reach_the_engine() -> None:
     for name, endpoint in OPERATIONS.items():
-        changes = endpoint.writes and name.endswith(("JobQueue", "ComputeEnvironment", "ConsumableResource"))
+        changes = endpoint.writes and name.endswith(_KINDS)
         assert endpoint.changes_resources is changes, name

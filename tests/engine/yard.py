@@ -1,6 +1,7 @@
 """A yard without chance: every process runs until the test says how it ends."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,41 @@ class Yard:
         if isinstance(call.outcome, Refusal):
             raise call.outcome
         return call.outcome
+
+    def ask_now(self, operation: str, /, **request: Any) -> Any:
+        """As `ask`, and no time passes."""
+        call = self.world.ask(operation, request)
+        self.world.come_to_rest()
+        self.world.look()
+        if isinstance(call.outcome, Refusal):
+            raise call.outcome
+        return call.outcome
+
+    def let_pass(self, seconds: float) -> None:
+        """Time passes, and everybody does what is due then."""
+        self.world.clock.advance_to(self.world.clock.now() + round(1000 * seconds))
+        self.world.supervisor.let_time_pass()
+        self.world.come_to_rest()
+        self.world.look()
+
+    def restart(self) -> None:
+        """The server is killed, and another one starts."""
+        assert self.world.server is not None
+        settings = self.world.server.settings
+        self.world.kill_server("for the test")
+        self.world.start_server()
+        self.world.server.settings = settings
+        self.world.come_to_rest()
+
+    def hold_phases(self, seconds: float) -> None:
+        """`[compatibility] phase_seconds`."""
+        assert self.world.server is not None
+        self.world.server.settings = replace(self.world.server.settings, phase_seconds=seconds)
+
+    def read(self, operation: str, /, **request: Any) -> Any:
+        """A question."""
+        assert self.world.server is not None
+        return self.world.server.read(operation, request)
 
     def submit(self, **more: Any) -> str:
         """Submit what `job_request` makes; returns the job's id."""

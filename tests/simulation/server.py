@@ -66,7 +66,7 @@ class Server:
         """Whether the last turn failed: what it was given waits for the next."""
         self._clock = clock
         self._faults = faults
-        self._settings = Settings()
+        self.settings = Settings()
         self._database = SimulatedDatabase(file, faults)
         self._has_rung = True
         self._due_at: int | None = None
@@ -90,7 +90,7 @@ class Server:
             return endpoint(f"batch.{operation}").function(self._context(tx), request)
 
     def _context(self, tx: Transaction) -> Context:
-        return Context(tx, self._clock.now(), "us-east-1", self._settings, self.engine.ids, self.engine.terms)
+        return Context(tx, self._clock.now(), "us-east-1", self.settings, self.engine.ids, self.engine.terms)
 
     # ---------------------------------------------------------------------------------------------------- the loop
 

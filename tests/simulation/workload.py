@@ -197,6 +197,9 @@ class Client:
             vcpus = self._random.randint(1, 6)
             self.widest[name] = max(self.widest[name], vcpus)
             request["computeResources"] = {"maxvCpus": vcpus}
+            if self._needs.random() < 0.3:
+                request["computeResources"]["imageId"] = f"ami-{self._needs.randrange(1000)}"
+                request["updatePolicy"] = {"terminateJobsOnUpdate": self._needs.random() < 0.5}
         return "UpdateComputeEnvironment", request
 
     def _change_queue(self) -> Request:

@@ -204,7 +204,12 @@ class World:
         if connection.to_supervisor:
             yield 40, self._deliver_frame
 
-    def _act_orderly(self) -> bool:
+    def come_to_rest(self) -> None:
+        """Act, without faults, until there is nothing left to do at this time."""
+        while self._act_orderly(time_passes=False):
+            pass
+
+    def _act_orderly(self, *, time_passes: bool = True) -> bool:
         """Whoever is next does it; returns whether there was anybody."""
         if self.server is None:
             self.start_server()
@@ -221,7 +226,7 @@ class World:
         elif self._step_is_due():
             self._step()
         else:
-            return self._pass_to_next_event()
+            return time_passes and self._pass_to_next_event()
         return True
 
     # ------------------------------------------------------------------------------------------------------- actions

@@ -20,6 +20,8 @@ class Settings:
     partition: str = "aws"
     array_size_max: int = 10_000
     submit_job_kib_max: int = quotas.SUBMIT_JOB_KIB
+    phase_seconds: float = 0.0
+    """How long resources stay CREATING, UPDATING and DELETING where nothing makes them."""
     executor_name: str = "process"
     executor_note: str = ""
     token_key: bytes = bytes(32)

@@ -70,13 +70,19 @@ OPERATIONS: Mapping[str, Endpoint] = {
     "batch.DeleteSchedulingPolicy": Endpoint(scheduling_policies.delete_scheduling_policy, writes=True),
     "batch.DescribeSchedulingPolicies": Endpoint(scheduling_policies.describe_scheduling_policies),
     "batch.ListSchedulingPolicies": Endpoint(scheduling_policies.list_scheduling_policies),
-    "batch.CreateServiceEnvironment": Endpoint(service_environments.create_service_environment, writes=True),
-    "batch.UpdateServiceEnvironment": Endpoint(service_environments.update_service_environment, writes=True),
-    "batch.DeleteServiceEnvironment": Endpoint(service_environments.delete_service_environment, writes=True),
+    "batch.CreateServiceEnvironment": Endpoint(
+        service_environments.create_service_environment, writes=True, changes_resources=True
+    ),
+    "batch.UpdateServiceEnvironment": Endpoint(
+        service_environments.update_service_environment, writes=True, changes_resources=True
+    ),
+    "batch.DeleteServiceEnvironment": Endpoint(
+        service_environments.delete_service_environment, writes=True, changes_resources=True
+    ),
     "batch.DescribeServiceEnvironments": Endpoint(service_environments.describe_service_environments),
-    "batch.CreateQuotaShare": Endpoint(quota_shares.create_quota_share, writes=True),
-    "batch.UpdateQuotaShare": Endpoint(quota_shares.update_quota_share, writes=True),
-    "batch.DeleteQuotaShare": Endpoint(quota_shares.delete_quota_share, writes=True),
+    "batch.CreateQuotaShare": Endpoint(quota_shares.create_quota_share, writes=True, changes_resources=True),
+    "batch.UpdateQuotaShare": Endpoint(quota_shares.update_quota_share, writes=True, changes_resources=True),
+    "batch.DeleteQuotaShare": Endpoint(quota_shares.delete_quota_share, writes=True, changes_resources=True),
     "batch.DescribeQuotaShare": Endpoint(quota_shares.describe_quota_share),
     "batch.ListQuotaShares": Endpoint(quota_shares.list_quota_shares),
     "batch.CreateConsumableResource": Endpoint(

@@ -35,7 +35,14 @@ _IMAGE_TYPES = frozenset(
 _FARGATE_SUBNETS, _FARGATE_SECURITY_GROUPS = 16, 5
 _EC2_CONFIGURATIONS = 2
 _LAUNCH_TEMPLATE_OVERRIDES = 10
-_LONGEST_UPDATE_TIMEOUT_MINUTES = 7200
+_LONGEST_UPDATE_TIMEOUT_MINUTES, _USUAL_UPDATE_TIMEOUT_MINUTES = 7200, 30
+_INFRASTRUCTURE = (
+    "subnets", "securityGroupIds", "allocationStrategy", "instanceTypes", "ec2KeyPair", "instanceRole", "tags",
+    "placementGroup", "bidPercentage", "launchTemplate", "ec2Configuration", "updateToLatestImageVersion", "type",
+    "imageId",
+)  # fmt: skip
+"""Members of computeResources whose change replaces the instances (API Reference, ComputeResourceUpdate; User Guide,
+Infrastructure updates)."""
 _DOCUMENT_MEMBERS = ("serviceRole", "unmanagedvCpus", "computeResources", "eksConfiguration", "context", "ecsSettings")
 
 
@@ -71,6 +78,20 @@ def updated_document(environment_type: str, document: Document, request: Mapping
     if minutes is not None and not 1 <= minutes <= _LONGEST_UPDATE_TIMEOUT_MINUTES:
         raise refusals.job_execution_timeout_out_of_range()
     return updated
+
+
+def is_infrastructure_update(before: Document, after: Document) -> bool:
+    """Whether an update replaces the instances; all others, such as of maxvCpus or state, only scale."""
+    former, latter = before.get("computeResources") or {}, after.get("computeResources") or {}
+    return any(former.get(member) != latter.get(member) for member in _INFRASTRUCTURE)
+
+
+def job_execution_timeout_minutes(document: Document) -> int:
+    """How long jobs may go on when the infrastructure under them is updated; 0 if they are terminated at once."""
+    policy = document.get("updatePolicy") or {}
+    if policy.get("terminateJobsOnUpdate"):
+        return 0
+    return int(policy.get("jobExecutionTimeoutMinutes") or _USUAL_UPDATE_TIMEOUT_MINUTES)
 
 
 def platform_of(environment_type: str, document: Document) -> str:

@@ -79,6 +79,11 @@ class TimeoutReached(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class HostReplaced(Event):
+    """The infrastructure of the attempt's compute environment was updated, and its host goes (F 8.3)."""
+
+
+@dataclass(frozen=True, slots=True)
 class CancelRequested(Event):
     """CancelJob, with the caller's reason."""
 

@@ -33,10 +33,11 @@ class JobStatus(StrEnum):
 
 
 class StopCause(StrEnum):
-    """Why a running attempt is to be ended by us; either rules out a retry (F 5.1)."""
+    """Why a running attempt is to be ended by us; all but the end of its host rule out a retry (F 5.1)."""
 
     TERMINATED = "TERMINATED"
     TIMED_OUT = "TIMED_OUT"
+    HOST_TERMINATED = "HOST_TERMINATED"
 
 
 class JobKey(NamedTuple):

@@ -53,6 +53,7 @@ TRANSITIONS: Mapping[type[e.Event], Targets] = {
     },
     e.AttemptLost: {S.STARTING: _to(S.FAILED, S.RUNNABLE), S.RUNNING: _to(S.FAILED, S.RUNNABLE)},
     e.TimeoutReached: {S.RUNNING: _to(S.RUNNING)},
+    e.HostReplaced: {S.STARTING: _to(S.STARTING), S.RUNNING: _to(S.RUNNING)},
     e.CancelRequested: {
         S.SUBMITTED: _to(S.FAILED),
         S.PENDING: _to(S.PENDING),
@@ -178,7 +179,7 @@ def _blocked(job: Job, event: e.JobBlocked, _terms: Any, attempt: Attempt | None
 def _returned(job: Job, event: e.Event, _terms: Any, attempt: Attempt | None) -> Decision:
     assert attempt is not None
     back = job._replace(status=S.RUNNABLE, scheduled_at=None, attempt=job.attempt - 1)
-    if attempt.stop_wanted is not None:
+    if _is_ended_for_good(attempt):
         return Decision(failed(back, event.at, _stop_reason(job, attempt)), attempt)
     return Decision(back, attempt)
 
@@ -204,7 +205,7 @@ def _exited(job: Job, event: e.AttemptExited, terms: Terms | None, attempt: Atte
     )
     if started_at is not None:
         job = job._replace(started_at=started_at)
-    if event.exit_code == 0 and attempt.stop_wanted is None:
+    if event.exit_code == 0 and not _is_ended_for_good(attempt):
         done = job._replace(status=S.SUCCEEDED, status_reason=ended.status_reason, stopped_at=event.at)
         return Decision(done, ended)
     return _after_failure(job, event.at, terms, ended)
@@ -221,11 +222,17 @@ def _lost(job: Job, event: e.AttemptLost, terms: Terms | None, attempt: Attempt 
 
 
 def _after_failure(job: Job, at: Millis, terms: Terms | None, ended: Attempt) -> Decision:
-    """A failed attempt: FAILED if we stopped it (F 5.1: never retried), else what the retry strategy says."""
+    """A failed attempt: FAILED if it was ended for good (F 5.1: never retried), else what the retry strategy says.
+
+    An attempt whose host was replaced under it counts as lost with its host, whatever its exit code.
+    """
     assert terms is not None
-    if ended.stop_wanted is not None:
+    if _is_ended_for_good(ended):
         ended = ended._replace(status_reason=_stop_reason(job, ended))
         return Decision(failed(job, at, ended.status_reason), ended)
+    if ended.stop_wanted is StopCause.HOST_TERMINATED:
+        reason = reasons.host_terminated(ended.instance_id)
+        ended = ended._replace(exit_code=None, reason=None, status_reason=reason)
     retried = is_retried(
         terms.resolved.retry_strategy,
         ended.attempt,
@@ -240,6 +247,18 @@ def _after_failure(job: Job, at: Millis, terms: Terms | None, ended: Attempt) ->
 
 def _stop_reason(job: Job, attempt: Attempt) -> str | None:
     return reasons.TIMED_OUT if attempt.stop_wanted is StopCause.TIMED_OUT else job.requested_reason
+
+
+def _is_ended_for_good(attempt: Attempt) -> bool:
+    """Whether somebody or a timeout wants the job itself ended, not only this attempt."""
+    return attempt.stop_wanted in (StopCause.TERMINATED, StopCause.TIMED_OUT)
+
+
+def _host_replaced(job: Job, _event: e.Event, _terms: Any, attempt: Attempt | None) -> Decision:
+    assert attempt is not None
+    if attempt.stop_wanted is None:
+        attempt = attempt._replace(stop_wanted=StopCause.HOST_TERMINATED)
+    return Decision(job, attempt)
 
 
 def _timeout_reached(job: Job, _event: e.Event, _terms: Any, attempt: Attempt | None) -> Decision:
@@ -274,7 +293,7 @@ def _end(job: Job, at: Millis, reason: str, attempt: Attempt | None) -> Decision
     if job.status not in (S.STARTING, S.RUNNING):
         return Decision(failed(job, at, reason), attempt)
     assert attempt is not None
-    if attempt.stop_wanted is not None:
+    if _is_ended_for_good(attempt):
         return Decision(job, attempt)
     return Decision(job._replace(requested_reason=reason), attempt._replace(stop_wanted=StopCause.TERMINATED))
 
@@ -290,6 +309,7 @@ _RULES: Mapping[type[e.Event], Callable[[Job, Any, Terms | None, Attempt | None]
     e.AttemptExited: _exited,
     e.AttemptLost: _lost,
     e.TimeoutReached: _timeout_reached,
+    e.HostReplaced: _host_replaced,
     e.CancelRequested: _cancel_requested,
     e.TerminateRequested: _terminate_requested,
     e.QueueDeleted: _queue_deleted,

@@ -17,6 +17,8 @@ ENABLED = "ENABLED"
 DISABLED = "DISABLED"
 VALID = "VALID"
 INVALID = "INVALID"
+CREATING = "CREATING"
+UPDATING = "UPDATING"
 DELETING = "DELETING"
 ACTIVE = "ACTIVE"
 INACTIVE = "INACTIVE"
@@ -86,6 +88,21 @@ class Record:
     name: str
     created_at: Millis
     document: Document
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """A resource, by the tail of its ARN (`job-queue/default`), is CREATING, UPDATING or DELETING since `began_at`, and
+    at least until `due_at`.
+
+    stop_at: of an infrastructure update, when attempts are stopped that were placed before it began.
+    """
+
+    resource: str
+    status: str
+    began_at: Millis
+    due_at: Millis
+    stop_at: Millis | None = None
 
 
 REPLENISHABLE = "REPLENISHABLE"

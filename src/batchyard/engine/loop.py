@@ -121,6 +121,7 @@ class Engine:
         self._active: dict[AttemptId, Attempt] = {}
         self._ahead: list[Attempt] = []
         self._outranked: tuple[AttemptId, ...] = ()
+        self._due_at: Millis | None = None
         self._yard_is_stale = self._is_new_journal = self._has_new_history = False
         self._around = Surroundings(
             machine=Room(capacity.vcpus, capacity.memory_mib, capacity.gpus),
@@ -255,7 +256,7 @@ class Engine:
 
     def _conclude(self, calls: list[_Call], reports: list[x.Report], position: x.Position, outcome: Outcome) -> None:
         """What follows from a commit: answers, orders, the acknowledgement."""
-        self._active, self._outranked = outcome.active, outcome.outranked
+        self._active, self._outranked, self._due_at = outcome.active, outcome.outranked, outcome.due_at
         self._ahead = self._waiting_ahead()
         if calls:
             self.deliver([partial(call.settle, call.result, call.error) for call in calls])
@@ -389,6 +390,7 @@ class Engine:
 
     def _seconds_until_due(self) -> float | None:
         due: list[int] = [a.due_at for a in self._active.values() if a.due_at is not None and a.stop_wanted is None]
+        due += [] if self._due_at is None else [self._due_at]
         due += [a.placed_at + TAKE_BACK_AFTER_MS for a in self._ahead if a.attempt_id not in self._held.asked_back]
         if not due:
             return None

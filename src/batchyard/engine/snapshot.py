@@ -5,19 +5,21 @@ through an index that holds nothing but what can be placed.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from heapq import merge
 from operator import attrgetter
 
 from batchyard.core import resources
 from batchyard.core.jobs import Attempt, JobStatus
 from batchyard.core.placement import Candidate, Environment, QueueHeads, Room, Snapshot, Supply
-from batchyard.core.resources import ComputeEnvironment, JobQueue
+from batchyard.core.resources import ComputeEnvironment, JobQueue, Phase
 from batchyard.engine.apply import Changes
 from batchyard.engine.pace import Pace
 from batchyard.store.jobs import JobRow
 from batchyard.store.transaction import Transaction
 
+_CLOSED = (resources.CREATING, resources.DELETING, resources.INVALID)
+"""Nothing is placed then; what is UPDATING goes on, since there is no other machine to wait for."""
 _FIRST_SLICE = 8
 _LARGEST_SLICE = 256
 _CONSUMING_MAX = 256
@@ -26,10 +28,11 @@ _CONSUMING_MAX = 256
 
 @dataclass(frozen=True, slots=True)
 class Yard:
-    """The queues and compute environments, read again whenever one may have changed."""
+    """The queues and compute environments, read again whenever one may have changed; and what is in a phase."""
 
     queues: dict[int, JobQueue]
     environments: dict[str, ComputeEnvironment]
+    phases: Mapping[str, Phase] = field(default_factory=dict)
 
     @classmethod
     def read(cls, tx: Transaction) -> "Yard":
@@ -37,6 +40,7 @@ class Yard:
         return cls(
             {queue.id: queue for queue in tx.job_queues.all()},
             {environment.name: environment for environment in tx.compute_environments.all()},
+            tx.phases.all(),
         )
 
 
@@ -59,7 +63,7 @@ def snapshot(changes: Changes, yard: Yard, machine: Room, active: Iterable[Attem
             _Candidates(changes, queue.id, machine, pace, queue.id in consuming),
         )
         for queue in map(yard.queues.get, waiting)
-        if queue is not None and queue.status != resources.DELETING and _is_open(queue, environments)
+        if queue is not None and queue.status not in _CLOSED and _is_open(queue, environments)
     ]
     return Snapshot(machine, free, environments, queues, _Supplies(changes.tx))
 
@@ -84,7 +88,7 @@ def _is_open(queue: JobQueue, environments: Mapping[str, Environment]) -> bool:
 
 def _environment(environment: ComputeEnvironment, used: float, machine: Room) -> Environment:
     limit = machine.vcpus if environment.max_vcpus is None else environment.max_vcpus
-    accepts = environment.state == resources.ENABLED and environment.status == resources.VALID
+    accepts = environment.state == resources.ENABLED and environment.status not in _CLOSED
     return Environment(environment.name, limit, used, accepts)
 
 

@@ -1,6 +1,6 @@
 """One tick: everything that has arrived, decided together and written in one transaction.
 
-    take in reports -> apply what is due -> empty deleted queues -> settle -> plan -> apply placements
+    take in reports -> apply what is due -> end phases -> settle -> plan -> apply placements
 
 A tick is a function of the rows, the reports, the time and the machine's size; it does nothing outside the database.
 What must be launched and stopped is derived from the rows afterwards (core.reconcile), by the loop.
@@ -11,12 +11,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from batchyard.core import events as e
-from batchyard.core import placement, resources
+from batchyard.core import placement
 from batchyard.core.ids import AttemptId, JobSeq, Millis
 from batchyard.core.jobs import Attempt, JobKey
 from batchyard.core.lifecycle import InvalidTransition
 from batchyard.core.placement import Placement, Room
 from batchyard.core.resolved_tasks import placed_containers
+from batchyard.engine import phases
 from batchyard.engine.apply import Changes
 from batchyard.engine.clock import Ids
 from batchyard.engine.intake import take_in
@@ -27,8 +28,6 @@ from batchyard.executors.interface import Report
 from batchyard.store.transaction import Transaction
 
 log = logging.getLogger(__name__)
-
-DELETIONS_MAX = 500
 
 
 @dataclass(slots=True)
@@ -46,11 +45,13 @@ class Surroundings:
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """active: attempts that hold capacity now. has_more: work is left over that should not wait for a bell. outranked:
-    attempts that have not started and hold room that a job of a queue of higher priority waits for."""
+    attempts that have not started and hold room that a job of a queue of higher priority waits for. due_at: when
+    something besides an attempt is due."""
 
     active: dict[AttemptId, Attempt]
     has_more: bool
     outranked: tuple[AttemptId, ...]
+    due_at: Millis | None
 
 
 def tick(tx: Transaction, now: Millis, reports: Sequence[Report], around: Surroundings) -> Outcome:
@@ -59,13 +60,15 @@ def tick(tx: Transaction, now: Millis, reports: Sequence[Report], around: Surrou
     active = {attempt.attempt_id: attempt for attempt in tx.attempts.active()}
     take_in(changes, active, reports, around.pace)
     _apply_due(changes, active)
-    has_more = _empty_deleted_queues(changes, around)
+    has_more = False
+    if around.yard.phases:
+        around.yard, has_more = phases.end_phases(changes, active, around.yard)
     changes.settle()
     changes.save()
     outranked = _place(changes, active, around)
     changes.settle()
     changes.save()
-    return Outcome(active, has_more, outranked)
+    return Outcome(active, has_more, outranked, phases.next_due(around.yard, now))
 
 
 def _apply_due(changes: Changes, active: dict[AttemptId, Attempt]) -> None:
@@ -74,25 +77,6 @@ def _apply_due(changes: Changes, active: dict[AttemptId, Attempt]) -> None:
             timed_out = changes.happen(attempt.key, e.TimeoutReached(changes.now), attempt)
             assert timed_out is not None
             active[attempt.attempt_id] = timed_out
-
-
-def _empty_deleted_queues(changes: Changes, around: Surroundings) -> bool:
-    """End the jobs of queues that are being deleted, and drop a queue once all have ended (F 8.2)."""
-    has_more = False
-    for queue in list(around.yard.queues.values()):
-        if queue.status != resources.DELETING:
-            continue
-        changes.save()
-        rows = changes.tx.jobs.live_of_queue(queue.id, DELETIONS_MAX)
-        for row in rows:
-            changes.request(row.job.key, e.QueueDeleted(changes.now))
-        changes.settle()
-        changes.save()
-        has_more |= bool(rows)  # the next tick sees the attempts that are to be stopped now
-        if not changes.tx.jobs.has_live(queue.id):
-            changes.tx.job_queues.delete(queue.name)
-            del around.yard.queues[queue.id]
-    return has_more
 
 
 def _place(changes: Changes, active: dict[AttemptId, Attempt], around: Surroundings) -> tuple[AttemptId, ...]:

@@ -3,6 +3,7 @@
 import gc
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 
 from batchyard.api.batch.compute_environments import create_compute_environment
 from batchyard.api.batch.job_queues import create_job_queue
@@ -56,6 +57,7 @@ class Yard:
             account=configuration.account,
             array_size_max=configuration.array_size_max,
             submit_job_kib_max=configuration.submit_job_kib_max,
+            phase_seconds=configuration.compatibility.phase_seconds,
             executor_name=executor.name,
             executor_note=PROCESS_NOTE,
             token_key=self._folder.token_key(),
@@ -111,6 +113,7 @@ class Yard:
         if tx.engine_state.get("defaults made"):
             return
         context = self._dispatch.context(tx, "us-east-1")
+        context = replace(context, settings=replace(context.settings, phase_seconds=0.0))
         create_compute_environment(
             context,
             {

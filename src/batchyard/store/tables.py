@@ -108,6 +108,18 @@ consumable_resources = Table(
     sqlite_autoincrement=True,
 )
 
+# What is CREATING, UPDATING or DELETING, by the ARN's tail; the engine ends each when its time has come.
+phases = Table(
+    "phases",
+    metadata,
+    Column("resource", String, primary_key=True),
+    Column("status", String, nullable=False),
+    Column("began_at", Integer, nullable=False),
+    Column("due_at", Integer, nullable=False),
+    Column("stop_at", Integer),
+    sqlite_with_rowid=False,
+)
+
 # Updates of consumable resources that came with a client token, so that each happens once.
 consumable_updates = Table(
     "consumable_updates",
@@ -241,7 +253,7 @@ attempts = Table(
     Column("started_at", Integer),
     Column("stopped_at", Integer),
     Column("due_at", Integer),  # when its timeout ends it
-    Column("stop_wanted", String),  # TERMINATED or TIMED_OUT
+    Column("stop_wanted", String),  # TERMINATED, TIMED_OUT or HOST_TERMINATED
     Column("exit_code", Integer),
     Column("reason", Text),
     Column("status_reason", Text),

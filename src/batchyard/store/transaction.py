@@ -22,6 +22,7 @@ from batchyard.store.job_queues import JobQueues
 from batchyard.store.jobs import Jobs
 from batchyard.store.log_groups import LogGroups
 from batchyard.store.log_streams import LogStreams
+from batchyard.store.phases import Phases
 from batchyard.store.queue_fronts import QueueFronts
 from batchyard.store.records import Records
 from batchyard.store.statements import Statements
@@ -63,6 +64,11 @@ class Transaction:
     def quota_shares(self) -> Records:
         """Quota shares, by `<queue>/<quota share>`."""
         return Records(self.statements, "quota_shares")
+
+    @cached_property
+    def phases(self) -> Phases:
+        """What is CREATING, UPDATING or DELETING."""
+        return Phases(self.statements)
 
     @cached_property
     def consumable_resources(self) -> ConsumableResources:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from batchyard.core.jobs import Attempt
+from batchyard.core.jobs import Attempt, StopCause
 from tests.simulation.ledger import Run
 from tests.simulation.world import World
 
@@ -24,7 +24,8 @@ def _check_one(world: World, attempt: Attempt, run: Run | None) -> Iterator[str]
     elif run.ended_at is None:
         yield f"{name} still runs and has {attempt}"
     elif attempt.exit_code is None:
-        if world.supervisor.incarnation == run.incarnation:
+        was_replaced = attempt.stop_wanted is StopCause.HOST_TERMINATED  # which counts as lost, whatever its exit code
+        if world.supervisor.incarnation == run.incarnation and not was_replaced:
             yield f"{name} exited with {run.exit_code}, and nobody took it in"
     elif (attempt.exit_code, attempt.started_at) != (run.exit_code, run.started_at):
         yield f"{name} ran {run} and has {attempt}"

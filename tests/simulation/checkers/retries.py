@@ -7,9 +7,11 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from batchyard.core.jobs import Attempt, Job, JobStatus
+from batchyard.core.jobs import Attempt, Job, JobStatus, StopCause
 from tests.simulation.workload import Submitted
 from tests.simulation.world import World
+
+_FOR_GOOD = (StopCause.TERMINATED, StopCause.TIMED_OUT)
 
 
 def check(world: World) -> Iterator[str]:
@@ -26,15 +28,15 @@ def _check_one(submitted: Submitted, name: str, job: Job, attempts: list[Attempt
     if len(attempts) > strategy["attempts"]:
         yield f"{name} had {len(attempts)} attempts of {strategy['attempts']}"
     for attempt in attempts[:-1]:
-        if attempt.stop_wanted or attempt.exit_code == 0 or not _is_retried(strategy, attempt):
+        if attempt.stop_wanted in _FOR_GOOD or attempt.exit_code == 0 or not _is_retried(strategy, attempt):
             yield f"{name} had another attempt after {attempt}"
     if not attempts:
         return
     last = attempts[-1]
     was_ended = job.is_cancelled or job.is_terminated or job.status_reason == "JobQueue deleted"
-    if job.status is JobStatus.SUCCEEDED and (last.exit_code != 0 or last.stop_wanted):
+    if job.status is JobStatus.SUCCEEDED and (last.exit_code != 0 or last.stop_wanted in _FOR_GOOD):
         yield f"{name} SUCCEEDED by {last}"
-    if job.status is JobStatus.FAILED and not was_ended and not last.stop_wanted:
+    if job.status is JobStatus.FAILED and not was_ended and last.stop_wanted not in _FOR_GOOD:
         if last.exit_code == 0:
             yield f"{name} FAILED by {last}"
         if len(attempts) < strategy["attempts"] and _is_retried(strategy, last):

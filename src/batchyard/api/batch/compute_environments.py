@@ -1,12 +1,14 @@
 """CreateComputeEnvironment, UpdateComputeEnvironment, DeleteComputeEnvironment, DescribeComputeEnvironments.
 
-A compute environment is VALID as soon as it is made and changed: there is no instance to wait for.
+A compute environment is VALID as soon as it is made: there is no instance to wait for. One whose infrastructure is
+updated, or that is deleted, waits for the attempts that run in it (`api/phases.py`).
 """
 
 import uuid
 from dataclasses import replace
 from typing import Any
 
+from batchyard.api import phases
 from batchyard.api.context import Context
 from batchyard.api.pagination import Page
 from batchyard.api.references import find_compute_environment, name_of
@@ -14,11 +16,14 @@ from batchyard.core import quotas, refusals
 from batchyard.core.compute_environments import (
     HEALTHY,
     compute_environment_document,
+    is_infrastructure_update,
+    job_execution_timeout_minutes,
     max_vcpus_of,
     platform_of,
     updated_document,
 )
-from batchyard.core.resources import DELETING, DISABLED, ENABLED, VALID, ComputeEnvironment
+from batchyard.core.ids import Millis
+from batchyard.core.resources import CREATING, DELETING, DISABLED, ENABLED, UPDATING, ComputeEnvironment
 from batchyard.core.tags import new_tags
 
 _KIND = "compute-environment"
@@ -42,7 +47,7 @@ def create_compute_environment(context: Context, request: dict[str, Any]) -> dic
             name=name,
             type=environment_type,
             state=ENABLED,
-            status=VALID,
+            status=phases.begin(context, f"{_KIND}/{name}", CREATING),
             status_reason=HEALTHY,
             platform=platform_of(environment_type, document),
             max_vcpus=max_vcpus_of(environment_type, document),
@@ -55,15 +60,16 @@ def create_compute_environment(context: Context, request: dict[str, Any]) -> dic
 
 
 def update_compute_environment(context: Context, request: dict[str, Any]) -> dict[str, Any]:
-    """Change what is given and leave the rest; running jobs are not touched."""
+    """Change what is given and leave the rest. Running jobs are not touched, unless the update is one of the
+    infrastructure: then they end as updatePolicy says."""
     environment = _required(context, request["computeEnvironment"])
-    if environment.status == DELETING:
-        raise refusals.update_while_being_modified()
+    phases.check_update(context, f"{_KIND}/{environment.name}")
     document = updated_document(environment.type, environment.document, request)
     context.tx.compute_environments.update(
         replace(
             environment,
             state=request.get("state", environment.state),
+            status=_begin_update(context, environment, document),
             platform=platform_of(environment.type, document),
             max_vcpus=max_vcpus_of(environment.type, document),
             document=document,
@@ -73,14 +79,19 @@ def update_compute_environment(context: Context, request: dict[str, Any]) -> dic
 
 
 def delete_compute_environment(context: Context, request: dict[str, Any]) -> dict[str, Any]:
-    """Remove one that is DISABLED and in no queue's order, at once and with its tags."""
+    """Remove one that is DISABLED and in no queue's order, as soon as nothing runs in it any more."""
     environment = _required(context, request["computeEnvironment"])
+    phases.check_delete(context, f"{_KIND}/{environment.name}")
     if environment.state != DISABLED:
         raise refusals.compute_environment_not_disabled()
     if context.tx.job_queues.any_lists(environment.name):
         raise refusals.compute_environment_in_use()
+    resource = f"{_KIND}/{environment.name}"
+    if phases.begin(context, resource, DELETING, is_held=_is_in_use(context, environment)) == DELETING:
+        context.tx.compute_environments.update(replace(environment, status=DELETING))
+        return {}
     context.tx.compute_environments.delete(environment.name)
-    context.tx.tags.delete(f"{_KIND}/{environment.name}")
+    context.tx.tags.delete(resource)
     return {}
 
 
@@ -100,6 +111,19 @@ def describe_compute_environments(context: Context, request: dict[str, Any]) -> 
         show=lambda environment: _detail(context, environment),
         position=lambda environment: environment.id,
     )
+
+
+def _begin_update(context: Context, environment: ComputeEnvironment, document: dict[str, Any]) -> str:
+    """The status that the environment has after the update: UPDATING while attempts run on what it was before."""
+    resource = f"{_KIND}/{environment.name}"
+    if not is_infrastructure_update(environment.document, document) or not _is_in_use(context, environment):
+        return phases.begin(context, resource, UPDATING)
+    stop_at = Millis(context.now + 60_000 * job_execution_timeout_minutes(document))
+    return phases.begin(context, resource, UPDATING, is_held=True, stop_at=stop_at)
+
+
+def _is_in_use(context: Context, environment: ComputeEnvironment) -> bool:
+    return any(attempt.compute_environment == environment.name for attempt in context.tx.attempts.active())
 
 
 def _required(context: Context, reference: str) -> ComputeEnvironment:

@@ -1,13 +1,14 @@
 """CreateJobQueue, UpdateJobQueue, DeleteJobQueue, DescribeJobQueues.
 
-A queue is VALID as soon as it is made and changed. A deleted one stays DELETING until the engine has ended the jobs
-left in it; then its row goes.
+A deleted queue stays DELETING until the engine has ended the jobs left in it; then its row goes. `api/phases.py` says
+when it is CREATING or UPDATING.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from batchyard.api import phases
 from batchyard.api.batch import quota_shares
 from batchyard.api.context import Context
 from batchyard.api.pagination import Page
@@ -28,7 +29,7 @@ from batchyard.core.job_queues import (
     job_state_time_limit_actions,
     queue_type,
 )
-from batchyard.core.resources import DELETING, DISABLED, ENABLED, VALID, JobQueue
+from batchyard.core.resources import CREATING, DELETING, DISABLED, ENABLED, UPDATING, VALID, JobQueue
 from batchyard.core.scheduling_policies import QUOTA_SHARE
 from batchyard.core.tags import new_tags
 
@@ -53,7 +54,7 @@ def create_job_queue(context: Context, request: dict[str, Any]) -> dict[str, Any
         id=0,
         name=name,
         state=request.get("state", ENABLED),
-        status=VALID,
+        status=phases.begin(context, f"{_KIND}/{name}", CREATING),
         status_reason=HEALTHY,
         priority=request["priority"],
         compute_environments=names,
@@ -70,8 +71,7 @@ def create_job_queue(context: Context, request: dict[str, Any]) -> dict[str, Any
 def update_job_queue(context: Context, request: dict[str, Any]) -> dict[str, Any]:
     """Change what is given and leave the rest; jobs already in the queue stay."""
     queue = _required(context, request["jobQueue"])
-    if queue.status == DELETING:
-        raise refusals.update_while_being_modified()
+    phases.check_update(context, f"{_KIND}/{queue.name}")
     document, names = dict(queue.document), queue.compute_environments
     job_queue_type = document["jobQueueType"]
     if request.get("computeEnvironmentOrder") or request.get("serviceEnvironmentOrder"):
@@ -87,6 +87,7 @@ def update_job_queue(context: Context, request: dict[str, Any]) -> dict[str, Any
     changed = replace(
         queue,
         state=request.get("state", queue.state),
+        status=phases.begin(context, f"{_KIND}/{queue.name}", UPDATING),
         priority=request.get("priority", queue.priority),
         compute_environments=names,
         scheduling_policy=policy,
@@ -100,12 +101,11 @@ def update_job_queue(context: Context, request: dict[str, Any]) -> dict[str, Any
 def delete_job_queue(context: Context, request: dict[str, Any]) -> dict[str, Any]:
     """Turn a DISABLED queue DELETING; its jobs end with it, and its quota shares go at once."""
     queue = _required(context, request["jobQueue"])
-    if queue.status == DELETING:
-        raise refusals.being_modified()
+    phases.check_delete(context, f"{_KIND}/{queue.name}")
     if queue.state != DISABLED:
         raise refusals.job_queue_not_disabled()
-    context.tx.job_queues.update(replace(queue, status=DELETING))
-    context.tx.tags.delete(f"{_KIND}/{queue.name}")
+    status = phases.begin(context, f"{_KIND}/{queue.name}", DELETING, is_held=True)
+    context.tx.job_queues.update(replace(queue, status=status))
     for share in context.tx.quota_shares.page(0, quotas.QUOTA_SHARES_PER_QUEUE, prefix=f"{queue.name}/"):
         quota_shares.remove(context, share)
     return {}
@@ -176,7 +176,8 @@ def _service_order(context: Context, entries: Sequence[Mapping[str, Any]]) -> di
         for entry, environment in zip(entries, environments, strict=True)
         if environment is not None
     ]
-    if len(order) < len(entries):
+    statuses = {phases.status_of(context, f"service-environment/{entry['serviceEnvironment']}") for entry in order}
+    if len(order) < len(entries) or statuses != {VALID}:
         raise refusals.service_environments_must_be_valid()
     return {"serviceEnvironmentOrder": order, "computeEnvironmentOrder": [], "jobQueueType": SAGEMAKER_TRAINING}
 

@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from batchyard.api import phases
 from batchyard.api.context import Context
 from batchyard.api.pagination import Page
 from batchyard.api.references import find_job_queue, find_quota_share
 from batchyard.core import quotas, refusals
 from batchyard.core.names import is_resource_name
-from batchyard.core.resources import DELETING, DISABLED, ENABLED, VALID, JobQueue, Record
+from batchyard.core.resources import CREATING, DELETING, DISABLED, ENABLED, UPDATING, JobQueue, Record
 from batchyard.core.scheduling_policies import QUOTA_SHARE
 from batchyard.core.service_capacity import capacity_limits, resource_sharing
 from batchyard.core.tags import new_tags
@@ -36,28 +37,34 @@ def create_quota_share(context: Context, request: dict[str, Any]) -> dict[str, A
         raise refusals.quota_reached("quota shares in a job queue", limit)
     shares.insert(Record(0, name, context.now, document))
     context.tx.tags.put(f"{_KIND}/{name}", tags)
+    phases.begin(context, f"{_KIND}/{name}", CREATING)
     return _named(context, name)
 
 
 def update_quota_share(context: Context, request: dict[str, Any]) -> dict[str, Any]:
     """Change what is given and leave the rest."""
     share = _required(context, request["quotaShareArn"])
+    phases.check_update(context, f"{_KIND}/{share.name}")
     document = {**share.document, **_said(request)}
     context.tx.quota_shares.update(replace(share, document=document))
+    phases.begin(context, f"{_KIND}/{share.name}", UPDATING)
     return _named(context, share.name)
 
 
 def delete_quota_share(context: Context, request: dict[str, Any]) -> dict[str, Any]:
     """Remove one that is DISABLED, at once and with its tags."""
     share = _required(context, request["quotaShareArn"])
+    phases.check_delete(context, f"{_KIND}/{share.name}")
     if share.document["state"] != DISABLED:
         raise refusals.quota_share_not_disabled()
-    remove(context, share)
+    if phases.begin(context, f"{_KIND}/{share.name}", DELETING) != DELETING:
+        remove(context, share)
     return {}
 
 
 def remove(context: Context, share: Record) -> None:
-    """Remove a quota share with its tags."""
+    """Remove a quota share with its tags, whatever phase it is in."""
+    context.tx.phases.delete(f"{_KIND}/{share.name}")
     context.tx.quota_shares.delete(share.name)
     context.tx.tags.delete(f"{_KIND}/{share.name}")
 
@@ -120,4 +127,5 @@ def _named(context: Context, name: str) -> dict[str, Any]:
 
 def _detail(context: Context, share: Record) -> dict[str, Any]:
     queue = context.arn(f"job-queue/{share.name.partition('/')[0]}")
-    return {**_named(context, share.name), "jobQueueArn": queue, **share.document, "status": VALID}
+    status = phases.status_of(context, f"{_KIND}/{share.name}")
+    return {**_named(context, share.name), "jobQueueArn": queue, **share.document, "status": status}

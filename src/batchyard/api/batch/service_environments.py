@@ -6,12 +6,13 @@ They are kept, checked and shown; service jobs, which would use their capacity, 
 from dataclasses import replace
 from typing import Any
 
+from batchyard.api import phases
 from batchyard.api.context import Context
 from batchyard.api.pagination import Page
 from batchyard.api.references import find_service_environment, name_of
 from batchyard.core import quotas, refusals
 from batchyard.core.names import is_resource_name
-from batchyard.core.resources import DISABLED, ENABLED, VALID, Record
+from batchyard.core.resources import CREATING, DELETING, DISABLED, ENABLED, UPDATING, Record
 from batchyard.core.service_capacity import capacity_limits
 from batchyard.core.tags import new_tags
 
@@ -36,26 +37,32 @@ def create_service_environment(context: Context, request: dict[str, Any]) -> dic
         raise refusals.quota_reached("service environments", quotas.SERVICE_ENVIRONMENTS)
     environments.insert(Record(0, name, context.now, document))
     context.tx.tags.put(f"{_KIND}/{name}", tags)
+    phases.begin(context, f"{_KIND}/{name}", CREATING)
     return _named(context, name)
 
 
 def update_service_environment(context: Context, request: dict[str, Any]) -> dict[str, Any]:
     """Change state and capacity limits as far as they are given."""
     environment = _required(context, request["serviceEnvironment"])
+    phases.check_update(context, f"{_KIND}/{environment.name}")
     document = {**environment.document, "state": request.get("state", environment.document["state"])}
     if "capacityLimits" in request:
         document["capacityLimits"] = capacity_limits(request["capacityLimits"])
     context.tx.service_environments.update(replace(environment, document=document))
+    phases.begin(context, f"{_KIND}/{environment.name}", UPDATING)
     return _named(context, environment.name)
 
 
 def delete_service_environment(context: Context, request: dict[str, Any]) -> dict[str, Any]:
     """Remove one that is DISABLED and in no queue's order, at once and with its tags."""
     environment = _required(context, request["serviceEnvironment"])
+    phases.check_delete(context, f"{_KIND}/{environment.name}")
     if environment.document["state"] != DISABLED:
         raise refusals.service_environment_not_disabled()
     if context.tx.job_queues.that_list(environment.name):
         raise refusals.service_environment_in_use()
+    if phases.begin(context, f"{_KIND}/{environment.name}", DELETING) == DELETING:
+        return {}
     context.tx.service_environments.delete(environment.name)
     context.tx.tags.delete(f"{_KIND}/{environment.name}")
     return {}
@@ -91,5 +98,6 @@ def _named(context: Context, name: str) -> dict[str, Any]:
 
 
 def _detail(context: Context, environment: Record) -> dict[str, Any]:
-    tags = context.tx.tags.get(f"{_KIND}/{environment.name}")
-    return {**_named(context, environment.name), **environment.document, "status": VALID, "tags": tags}
+    resource = f"{_KIND}/{environment.name}"
+    status, tags = phases.status_of(context, resource), context.tx.tags.get(resource)
+    return {**_named(context, environment.name), **environment.document, "status": status, "tags": tags}

@@ -44,7 +44,7 @@ def service_environment_in_use() -> Refusal:
 
 
 def service_environments_must_be_valid() -> Refusal:
-    """A queue with a service environment that is unknown. [chosen]"""
+    """A queue with a service environment that is unknown or not VALID. [chosen]"""
     return bare("Service Environments must be created and valid before attaching them to a job queue")
 
 
