@@ -7,6 +7,7 @@ from batchyard.core.ids import JobSeq
 from batchyard.core.intervals import Indexes
 from batchyard.core.invariants import Records
 from batchyard.core.jobs import Attempt, Job, JobKey, JobStatus, StopCause
+from batchyard.core.time_limits import BlockedJob
 from batchyard.store.jobs import load_children
 from batchyard.store.tables import metadata
 from batchyard.store.transaction import Transaction
@@ -23,6 +24,8 @@ class RecordsReader:
         """The number of each job by its id."""
         self.needs: dict[JobSeq, dict[str, int]] = {}
         """What an attempt of each job needs of consumable resources."""
+        self.blocked: dict[JobSeq, BlockedJob] = {}
+        """What says why it cannot be placed."""
         self.quantities: dict[str, int] = {}
         """How much there is of each consumable resource."""
 
@@ -31,6 +34,7 @@ class RecordsReader:
         rows = _all(tx, "jobs")
         self.numbers = {row["job_id"]: row["seq"] for row in rows}
         self.quantities = {row["name"]: row["quantity"] for row in _all(tx, "consumable_resources")}
+        self.blocked = {row["job_seq"]: BlockedJob(*row.values()) for row in _all(tx, "blocked_jobs")}
         self.needs = {}
         for row in _all(tx, "consumable_needs"):
             self.needs.setdefault(row["job_seq"], {})[row["resource"]] = row["quantity"]

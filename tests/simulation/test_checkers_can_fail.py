@@ -179,6 +179,11 @@ def test_an_engine_that_stops_placing_never_comes_to_an_end(monkeypatch: Patch) 
     assert notices("outcomes", "dependents", seeds=2)
 
 
+def test_a_blocked_job_that_nobody_counts_is_noticed(monkeypatch: Patch) -> None:
+    monkeypatch.setattr(Changes, "blocked", lambda self, row: None)
+    assert notices("blocked", seeds=3)
+
+
 def test_an_order_that_is_not_given_is_noticed(monkeypatch: Patch) -> None:
     order = SimulatedExecutor.order
 

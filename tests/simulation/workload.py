@@ -16,6 +16,12 @@ ENVIRONMENTS = {"small": 2, "large": 6}
 QUEUES = {"urgent": (10, ("small", "large")), "normal": (5, ("large", "small")), "narrow": (5, ("small",))}
 """Priority and compute environments, best first."""
 
+LIMITS = [
+    {"reason": reason, "state": "RUNNABLE", "maxTimeSeconds": 600, "action": "CANCEL"}
+    for reason in ("MISCONFIGURATION:COMPUTE_ENVIRONMENT_MAX_RESOURCE", "CAPACITY:INSUFFICIENT_INSTANCE_CAPACITY")
+]
+"""jobStateTimeLimitActions of the queue `narrow`."""
+
 PERMITS, BUDGET = 3, 1_000_000
 """How much there is of `permits`, which come back, and of `budget`, which does not."""
 
@@ -239,4 +245,5 @@ class Client:
 def _create_queue(name: str) -> Request:
     priority, environments = QUEUES[name]
     order = [{"order": order, "computeEnvironment": environment} for order, environment in enumerate(environments)]
-    return "CreateJobQueue", {"jobQueueName": name, "priority": priority, "computeEnvironmentOrder": order}
+    request = {"jobQueueName": name, "priority": priority, "computeEnvironmentOrder": order}
+    return "CreateJobQueue", request | ({"jobStateTimeLimitActions": LIMITS} if name == "narrow" else {})

@@ -115,11 +115,15 @@ class Placement:
 @dataclass(slots=True)
 class Plan:
     """placements: in the order to make them. misfits: jobs that can never fit, with the reason. held: jobs that wait
-    for room, each with the compute environments that might give it; nothing behind them was looked at."""
+    for room, each with the compute environments that might give it; nothing behind them was looked at.
+    without_capacity: those of them for which the machine has no room, though a compute environment would have some.
+    is_cut_short: whether queues were left out, since the whole machine is held."""
 
     placements: list[Placement] = field(default_factory=list)
     misfits: dict[JobSeq, str] = field(default_factory=dict)
     held: dict[JobSeq, frozenset[str]] = field(default_factory=dict)
+    without_capacity: set[JobSeq] = field(default_factory=set)
+    is_cut_short: bool = False
 
 
 def never_fits(need: Room, machine: Room, environments: Sequence[Environment]) -> str | None:
@@ -153,6 +157,7 @@ class _Planner:
         for queue in sorted(self.snapshot.queues, key=lambda q: -q.priority):
             self._serve(queue)
             if self.machine_is_held:
+                self.result.is_cut_short = True
                 break
         return self.result
 
@@ -237,5 +242,7 @@ class _Planner:
         self.held_back |= names
         if not self.free.fits(candidate.need):
             self.machine_is_held = True
+            if any(self.free_vcpus[e.name] + 1e-9 >= candidate.need.vcpus for e in environments):
+                self.result.without_capacity.add(candidate.seq)
             names = frozenset(self.snapshot.environments)
         self.result.held[candidate.seq] = names

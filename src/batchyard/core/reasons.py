@@ -22,6 +22,24 @@ CONSUMABLE_RESOURCE = (
 """Ours: what AWS says here is not known."""
 
 
+def insufficient_capacity(instance_type: str) -> str:
+    """The head of a queue waits for room that its compute environments would grant and the machine has not."""
+    return (
+        "CAPACITY:INSUFFICIENT_INSTANCE_CAPACITY - Service cannot fulfill the capacity requested for instance type "
+        f"[{instance_type}]"
+    )
+
+
+def cancelled_by_time_limit(reason: str) -> str:
+    """jobStateTimeLimitActions with the action CANCEL; AWS spells it with one l."""
+    return f"Canceled by JobStateTimeLimit action due to reason: {reason}"
+
+
+def terminated_by_time_limit(reason: str) -> str:
+    """jobStateTimeLimitActions with the action TERMINATE."""
+    return f"Terminated by JobStateTimeLimit action due to reason: {reason}"
+
+
 def host_terminated(instance_id: str) -> str:
     """The text that `evaluateOnExit` rules for Spot losses match with `Host EC2*`."""
     return f"Host EC2 (instance {instance_id}) terminated."

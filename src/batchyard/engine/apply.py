@@ -15,6 +15,7 @@ from batchyard.core.arrays import Children, Shift
 from batchyard.core.ids import AttemptId, JobSeq, Millis
 from batchyard.core.intervals import NOTHING, Indexes
 from batchyard.core.jobs import Attempt, Job, JobKey, JobStatus, Terms
+from batchyard.core.time_limits import BlockedJob, is_blocked_reason
 from batchyard.engine.terms import TermsCache
 from batchyard.store.history import HistoryRow
 from batchyard.store.jobs import JobRow
@@ -42,6 +43,9 @@ class Changes:
         self._returned: list[Attempt] = []
         self._history: list[HistoryRow] = []
         self._finished: dict[JobSeq, deps.Finished] = {}
+        self._blocked: dict[JobSeq, BlockedJob | None] = {}
+        self.has_blocked = False
+        """Whether a job has been blocked in this transaction, or is blocked no more."""
 
     # ------------------------------------------------------------------------------------------ reading
 
@@ -274,11 +278,21 @@ class Changes:
         row = self.row(seq)
         if row.job.status_reason == reason:
             return
+        if reason is None:
+            self.unblocked(seq)
         event = e.JobBlocked(self.now, reason)
         if row.children is None:
             self.happen(row.job.key, event)
         else:
             self._set_row(row._replace(job=lifecycle.decide_parent(row.job, event)))
+
+    def blocked(self, row: BlockedJob) -> None:
+        """Keep since when a job that has just been blocked is so."""
+        self._blocked[row.seq] = row
+
+    def unblocked(self, seq: JobSeq) -> None:
+        """Forget since when a job was blocked."""
+        self._blocked[seq] = None
 
     def give_back(self, attempt: Attempt) -> None:
         """A placement was taken back: the job waits again, and the attempt never was."""
@@ -307,6 +321,11 @@ class Changes:
         self.tx.attempts.insert(begun)
         self.tx.attempts.update(self._changed_attempts.values())
         self._changed_attempts.clear()
+        if self._blocked:
+            self.has_blocked = True
+            self.tx.blocked_jobs.delete([seq for seq, row in self._blocked.items() if row is None])
+            self.tx.blocked_jobs.put([row for row in self._blocked.values() if row is not None])
+            self._blocked.clear()
         self.tx.history.append(self._history)
         self._history.clear()
         for seq, terms in self._submitted.items():
@@ -323,6 +342,8 @@ class Changes:
             self._dirty_children.add(key)
         if after.status is before.status:
             return
+        if key.array_index is None and is_blocked_reason(before.status_reason):
+            self.unblocked(key.seq)
         span = None if key.array_index is None else (key.array_index, key.array_index)
         self._note(key.seq, span, after.attempt, event, before.status, after.status, after.status_reason)
         if key.array_index is not None:
@@ -378,9 +399,12 @@ class Changes:
 
 def _with_placeable(row: JobRow) -> JobRow:
     """The row with its place in the index of what can be placed: a misfit stands out until something changes."""
-    if row.children is None:
-        waits = row.job.status is JobStatus.RUNNABLE
-    else:
-        waits = row.job.status is JobStatus.PENDING and row.children.count(JobStatus.RUNNABLE) > 0
     misfit = (row.job.status_reason or "").startswith("MISCONFIGURATION:")
-    return row._replace(is_placeable=waits and not misfit)
+    return row._replace(is_placeable=has_runnable(row) and not misfit)
+
+
+def has_runnable(row: JobRow) -> bool:
+    """Whether a job is RUNNABLE, or a child of an array is."""
+    if row.children is None:
+        return row.job.status is JobStatus.RUNNABLE
+    return row.job.status is JobStatus.PENDING and row.children.count(JobStatus.RUNNABLE) > 0

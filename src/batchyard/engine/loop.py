@@ -30,6 +30,7 @@ from batchyard.core import reconcile
 from batchyard.core.ids import AttemptId, Millis
 from batchyard.core.jobs import Attempt
 from batchyard.core.placement import Room
+from batchyard.engine.blocked import Blocked
 from batchyard.engine.clock import Clock, Ids, RandomIds, SystemClock
 from batchyard.engine.isolation import IsolationRules
 from batchyard.engine.launches import launch_of
@@ -130,6 +131,7 @@ class Engine:
             pace=Pace(),
             ids=ids or RandomIds(),
             yard=Yard({}, {}),
+            blocked=Blocked(),
         )
 
     # ------------------------------------------------------------------------------------------ from outside
@@ -146,6 +148,7 @@ class Engine:
             journal, _, record = (tx.engine_state.get(_POSITION) or " 0").rpartition(" ")
             self._position = x.Position(journal, int(record))
             self._around.yard = Yard.read(tx)
+            self._around.blocked.read(tx)
             tx.jobs.reconsider_misfits()  # the machine may have grown
         self._configure()
         self._executor.start(self._position, self._receive)
@@ -295,6 +298,9 @@ class Engine:
                 self._run_call(tx, call)
             if is_changed:
                 self._around.yard = Yard.read(tx)
+                self._around.blocked.is_stale = True
+            if self._yard_is_stale:
+                self._around.blocked.read(tx)  # what it remembers may be of jobs that never were
                 tx.jobs.reconsider_misfits()
             now = self._clock.now()
             outcome = tick(tx, now, [*reports, *self._lost_with_the_journal(tx, now)], self._around)

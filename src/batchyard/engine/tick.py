@@ -19,6 +19,7 @@ from batchyard.core.placement import Placement, Room
 from batchyard.core.resolved_tasks import placed_containers
 from batchyard.engine import phases
 from batchyard.engine.apply import Changes
+from batchyard.engine.blocked import Blocked
 from batchyard.engine.clock import Ids
 from batchyard.engine.intake import take_in
 from batchyard.engine.pace import Pace
@@ -40,6 +41,7 @@ class Surroundings:
     pace: Pace
     ids: Ids
     yard: Yard
+    blocked: Blocked
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +65,15 @@ def tick(tx: Transaction, now: Millis, reports: Sequence[Report], around: Surrou
     has_more = False
     if around.yard.phases:
         around.yard, has_more = phases.end_phases(changes, active, around.yard)
+    has_more |= around.blocked.end_overdue(changes, around.yard)
     changes.settle()
     changes.save()
     outranked = _place(changes, active, around)
     changes.settle()
     changes.save()
-    return Outcome(active, has_more, outranked, phases.next_due(around.yard, now))
+    around.blocked.conclude(changes)
+    due = (phases.next_due(around.yard, now), around.blocked.next_due(now))
+    return Outcome(active, has_more, outranked, min((at for at in due if at is not None), default=None))
 
 
 def _apply_due(changes: Changes, active: dict[AttemptId, Attempt]) -> None:
@@ -82,11 +87,10 @@ def _apply_due(changes: Changes, active: dict[AttemptId, Attempt]) -> None:
 def _place(changes: Changes, active: dict[AttemptId, Attempt], around: Surroundings) -> tuple[AttemptId, ...]:
     view = snapshot(changes, around.yard, around.machine, active.values(), around.pace)
     made = placement.plan(view)
-    for seq, reason in made.misfits.items():
-        changes.block(seq, reason)
     for one in made.placements:
         for attempt in _begin(changes, one, around):
             active[attempt.attempt_id] = attempt
+    around.blocked.look(changes, made, around.yard)
     return _outranked(changes, active, made.held, around) if made.held else ()
 
 

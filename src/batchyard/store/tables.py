@@ -201,6 +201,19 @@ jobs = Table(
     Index("ix_jobs_misfit", "queue_id", "seq", sqlite_where=text("status_reason LIKE 'MISCONFIGURATION:%'")),
 )
 
+# Jobs that say why they cannot be placed: misfits, and heads of queues for which the machine has no room.
+blocked_jobs = Table(
+    "blocked_jobs",
+    metadata,
+    Column("job_seq", Integer, primary_key=True),
+    Column("queue_id", Integer, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("since", Integer, nullable=False),
+    Column("due_at", Integer),  # when jobStateTimeLimitActions end it
+    Index("ix_blocked_jobs_queue", "queue_id"),
+    Index("ix_blocked_jobs_due", "due_at", sqlite_where=text("due_at IS NOT NULL")),
+)
+
 # What jobs need of consumable resources, by the resource's name, which may have no row any more.
 consumable_needs = Table(
     "consumable_needs",

@@ -11,6 +11,7 @@ from functools import cached_property
 from batchyard.store.array_children import ArrayChildren
 from batchyard.store.attempt_containers import AttemptContainers
 from batchyard.store.attempts import Attempts
+from batchyard.store.blocked_jobs import BlockedJobs
 from batchyard.store.compute_environments import ComputeEnvironments
 from batchyard.store.consumable_resources import ConsumableResources
 from batchyard.store.dependencies import Dependencies
@@ -109,6 +110,11 @@ class Transaction:
     def job_lists(self) -> JobLists:
         """Pages of the jobs of a queue."""
         return JobLists(self.statements)
+
+    @cached_property
+    def blocked_jobs(self) -> BlockedJobs:
+        """Jobs that say why they cannot be placed."""
+        return BlockedJobs(self.statements)
 
     @cached_property
     def array_children(self) -> ArrayChildren:

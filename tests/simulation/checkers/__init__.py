@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 
 from tests.simulation.checkers import (
     acknowledged,
+    blocked,
     capacity,
     consumables,
     dependents,
@@ -38,5 +39,6 @@ def all_checkers() -> list[Checker]:
         histories.check,
         capacity.check,
         consumables.check,
+        blocked.check,
         outcomes.check,
     ]

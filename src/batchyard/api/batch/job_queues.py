@@ -84,6 +84,8 @@ def update_job_queue(context: Context, request: dict[str, Any]) -> dict[str, Any
     if "jobStateTimeLimitActions" in request:
         limits = job_state_time_limit_actions(request["jobStateTimeLimitActions"], job_queue_type)
         document["jobStateTimeLimitActions"] = limits
+        blocked = context.tx.blocked_jobs
+        blocked.put([row.limited_by(limits) for row in blocked.of_queue(queue.id)])
     changed = replace(
         queue,
         state=request.get("state", queue.state),
