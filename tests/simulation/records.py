@@ -32,6 +32,7 @@ class RecordsReader:
     def read(self, tx: Transaction) -> Records:
         """All rows of a small yard."""
         rows = _all(tx, "jobs")
+        retired = {row["job_seq"] for row in _all(tx, "retired_jobs")}  # nothing of theirs can be asked for any more
         self.numbers = {row["job_id"]: row["seq"] for row in rows}
         self.quantities = {row["name"]: row["quantity"] for row in _all(tx, "consumable_resources")}
         self.blocked = {row["job_seq"]: BlockedJob(*row.values()) for row in _all(tx, "blocked_jobs")}
@@ -42,9 +43,11 @@ class RecordsReader:
             if row["seq"] not in self._attempts_max:
                 self._attempts_max[row["seq"]] = tx.jobs.terms(row["seq"]).resolved.attempts
         jobs = {row["seq"]: _job(row, JobKey(row["seq"]), row["created_at"]) for row in rows}
-        children = [_child(row, jobs) for row in _all(tx, "array_children")]
+        children = [_child(row, jobs) for row in _all(tx, "array_children") if row["job_seq"] not in retired]
         attempts: dict[JobKey, list[Attempt]] = {}
         for row in _all(tx, "attempts", "ORDER BY job_seq, array_index, attempt"):
+            if row["job_seq"] in retired:
+                continue
             attempt = _attempt(row)
             attempts.setdefault(attempt.key, []).append(attempt)
         edges: dict[JobSeq, list[Edge]] = {}

@@ -10,6 +10,7 @@ from batchyard.api.context import Context, Settings
 from batchyard.api.operations import endpoint
 from batchyard.core.refusals import Refusal
 from batchyard.engine.loop import Engine
+from batchyard.engine.retention import Retention
 from batchyard.executors import interface as x
 from batchyard.store.database import Database
 from batchyard.store.transaction import Transaction
@@ -59,7 +60,15 @@ class Call:
 class Server:
     """An engine without its thread: the world decides when it turns, as its bell and its due times allow."""
 
-    def __init__(self, file: Path, clock: SimulatedClock, ids: SeededIds, faults: Faults, capacity: x.Capacity) -> None:
+    def __init__(
+        self,
+        file: Path,
+        clock: SimulatedClock,
+        ids: SeededIds,
+        faults: Faults,
+        capacity: x.Capacity,
+        retention: Retention | None = None,
+    ) -> None:
         self.executor = SimulatedExecutor(faults)
         self.calls: list[Call] = []
         self.has_failed = False
@@ -70,7 +79,7 @@ class Server:
         self._database = SimulatedDatabase(file, faults)
         self._has_rung = True
         self._due_at: int | None = None
-        self.engine = Engine(self._database, self.executor, capacity, clock=clock, ids=ids)
+        self.engine = Engine(self._database, self.executor, capacity, clock=clock, ids=ids, retention=retention)
         self.engine.prepare()
 
     def call(self, operation: str, request: dict[str, Any]) -> Call:

@@ -20,7 +20,7 @@ LIMITS = [
     {"reason": reason, "state": "RUNNABLE", "maxTimeSeconds": 600, "action": "CANCEL"}
     for reason in ("MISCONFIGURATION:COMPUTE_ENVIRONMENT_MAX_RESOURCE", "CAPACITY:INSUFFICIENT_INSTANCE_CAPACITY")
 ]
-"""jobStateTimeLimitActions of the queue `narrow`."""
+"""jobStateTimeLimitActions that some queues have for some time."""
 
 PERMITS, BUDGET = 3, 1_000_000
 """How much there is of `permits`, which come back, and of `budget`, which does not."""
@@ -214,6 +214,8 @@ class Client:
             request["state"] = self._random.choice(["ENABLED", "ENABLED", "DISABLED"])
         else:
             request["priority"] = self._random.randrange(20)
+            if self._needs.random() < 0.5:
+                request["jobStateTimeLimitActions"] = self._needs.choice([LIMITS, []])
         return "UpdateJobQueue", request
 
     def _delete_queue(self) -> Request:
@@ -245,5 +247,4 @@ class Client:
 def _create_queue(name: str) -> Request:
     priority, environments = QUEUES[name]
     order = [{"order": order, "computeEnvironment": environment} for order, environment in enumerate(environments)]
-    request = {"jobQueueName": name, "priority": priority, "computeEnvironmentOrder": order}
-    return "CreateJobQueue", request | ({"jobStateTimeLimitActions": LIMITS} if name == "narrow" else {})
+    return "CreateJobQueue", {"jobQueueName": name, "priority": priority, "computeEnvironmentOrder": order}

@@ -30,6 +30,7 @@ from tests.simulation.workload import Client
 
 if TYPE_CHECKING:
     from batchyard.core.invariants import Records
+    from batchyard.engine.retention import Retention
 
 CAPACITY = Capacity(vcpus=6, memory_mib=2000)
 _TURNS = 400
@@ -58,6 +59,10 @@ class World:
         self.trace: list[str] = []
         self.errors: list[str] = []
         self.is_settled = False
+        self.retention: Callable[[], Retention | None] = lambda: None
+        """Makes that of each server; None keeps everything."""
+        self.patience_ms = 1 << 40
+        """What is due later is not waited for when everything is to come to rest."""
         self._ids = SeededIds(f"{seed} ids")
         self._file = folder / "yard.sqlite3"
         self._file.write_bytes(empty_database())
@@ -235,7 +240,7 @@ class World:
         """A server starts, or dies in the attempt."""
         self.note("a server starts")
         try:
-            self.server = Server(self._file, self.clock, self._ids, self.faults, CAPACITY)
+            self.server = Server(self._file, self.clock, self._ids, self.faults, CAPACITY, self.retention())
         except (Crash, DiskFull) as end:
             self.note(f"and dies while starting, {end}")
 
@@ -330,7 +335,7 @@ class World:
     def _pass_to_next_event(self) -> bool:
         assert self.server is not None
         moments = [at for at in (self.supervisor.next_event_at(), self.server.due_at) if at is not None]
-        if not moments or min(moments) > self.clock.now() + (1 << 40):
+        if not moments or min(moments) > self.clock.now() + self.patience_ms:
             return False
         self.clock.advance_to(min(moments))
         self.supervisor.let_time_pass()

@@ -35,6 +35,7 @@ from batchyard.engine.clock import Clock, Ids, RandomIds, SystemClock
 from batchyard.engine.isolation import IsolationRules
 from batchyard.engine.launches import launch_of
 from batchyard.engine.pace import Pace
+from batchyard.engine.retention import Retention
 from batchyard.engine.snapshot import Yard
 from batchyard.engine.terms import TermsCache
 from batchyard.engine.tick import Outcome, Surroundings, tick
@@ -102,6 +103,7 @@ class Engine:
         ids: Ids | None = None,
         stop_grace_seconds: float = 30.0,
         isolation: IsolationRules | None = None,
+        retention: Retention | None = None,
     ) -> None:
         self._database = database
         self._executor = executor
@@ -132,6 +134,7 @@ class Engine:
             ids=ids or RandomIds(),
             yard=Yard({}, {}),
             blocked=Blocked(),
+            retention=retention or Retention(),
         )
 
     # ------------------------------------------------------------------------------------------ from outside
@@ -253,6 +256,7 @@ class Engine:
         """Nothing of this turn has happened: its callers are told, its messages wait for the next."""
         self._around.terms.clear()
         self._yard_is_stale = True
+        self._around.retention.after_rollback()
         with self._bell:
             self._messages.extendleft(reversed(messages))
         self.deliver([partial(call.settle, None, error) for call in calls])
@@ -272,6 +276,7 @@ class Engine:
         self._order()
         if is_new:
             self._executor.acknowledge(position)
+        self._around.retention.after_commit()
 
     def _read(self, messages: list[x.Message]) -> tuple[list[x.Report], x.Position]:
         """Split messages into reports to take in and what they say of the connection."""
@@ -299,9 +304,9 @@ class Engine:
             if is_changed:
                 self._around.yard = Yard.read(tx)
                 self._around.blocked.is_stale = True
+                tx.jobs.reconsider_misfits()
             if self._yard_is_stale:
                 self._around.blocked.read(tx)  # what it remembers may be of jobs that never were
-                tx.jobs.reconsider_misfits()
             now = self._clock.now()
             outcome = tick(tx, now, [*reports, *self._lost_with_the_journal(tx, now)], self._around)
             if position != self._position:

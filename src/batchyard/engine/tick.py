@@ -23,6 +23,7 @@ from batchyard.engine.blocked import Blocked
 from batchyard.engine.clock import Ids
 from batchyard.engine.intake import take_in
 from batchyard.engine.pace import Pace
+from batchyard.engine.retention import Retention
 from batchyard.engine.snapshot import Yard, snapshot
 from batchyard.engine.terms import TermsCache
 from batchyard.executors.interface import Report
@@ -42,6 +43,7 @@ class Surroundings:
     ids: Ids
     yard: Yard
     blocked: Blocked
+    retention: Retention
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,8 @@ def tick(tx: Transaction, now: Millis, reports: Sequence[Report], around: Surrou
     changes.settle()
     changes.save()
     around.blocked.conclude(changes)
-    due = (phases.next_due(around.yard, now), around.blocked.next_due(now))
+    around.retention.step(tx, now)
+    due = (phases.next_due(around.yard, now), around.blocked.next_due(now), around.retention.next_at)
     return Outcome(active, has_more, outranked, min((at for at in due if at is not None), default=None))
 
 

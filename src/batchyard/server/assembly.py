@@ -4,16 +4,19 @@ import gc
 import logging
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 from batchyard.api.batch.compute_environments import create_compute_environment
 from batchyard.api.batch.job_queues import create_job_queue
 from batchyard.api.context import Settings
 from batchyard.engine.clock import SystemClock
 from batchyard.engine.loop import Engine
+from batchyard.engine.retention import Retention
 from batchyard.executors.interface import Capacity
 from batchyard.executors.machine import machine_capacity
 from batchyard.executors.process import ProcessExecutor
 from batchyard.logs.files import logs_folder
+from batchyard.logs.remover import remove_logs
 from batchyard.server import listen
 from batchyard.server.app import create_app
 from batchyard.server.configuration import Configuration
@@ -30,6 +33,8 @@ log = logging.getLogger(__name__)
 
 DEFAULT_NAME = "default"
 """The compute environment and the queue that a first start makes, so that the first submit works."""
+
+_DAY_MS = 24 * 60 * 60 * 1000
 
 PROCESS_NOTE = "jobs run as processes of this machine, and the image they name is ignored"
 
@@ -52,6 +57,7 @@ class Yard:
             self.capacity,
             clock=clock,
             stop_grace_seconds=configuration.stop_grace_seconds,
+            retention=self._retention(),
         )
         settings = Settings(
             account=configuration.account,
@@ -107,6 +113,10 @@ class Yard:
             memory_mib=self._configuration.max_memory or machine.memory_mib,
             gpus=machine.gpus,
         )
+
+    def _retention(self) -> Retention:
+        days, logs = self._configuration.retention.finished_jobs_days, logs_folder(self._configuration.data)
+        return Retention(None if days is None else round(days * _DAY_MS), partial(remove_logs, logs))
 
     def _make_defaults(self, tx: Transaction) -> None:
         """The default queue on the whole machine, at the first start only: what an operator deleted stays deleted."""

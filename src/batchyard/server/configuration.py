@@ -28,6 +28,12 @@ class Compatibility(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     phase_seconds: float = 0.0
 
 
+class Keeping(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[retention]`. finished_jobs_days: how long after their end jobs are shown, None for ever."""
+
+    finished_jobs_days: float | None = None
+
+
 def default_data_folder() -> Path:
     """`~/.local/share/batchyard`, or where XDG says."""
     return Path(platformdirs.user_data_dir("batchyard"))
@@ -40,7 +46,7 @@ class Configuration:
     max_vcpus, max_memory (MiB): what jobs may hold together; None is what the machine has, more is overcommitment by
     choice. log_cap_bytes: of one attempt's log, None for no cap. stop_grace_seconds: between SIGTERM and SIGKILL.
     synchronous: SQLite's; anything less than FULL gives up promise 1 on power loss. auth: who may call, everyone if it
-    has no keys. limits: how often. compatibility: what AWS does and a yard need not.
+    has no keys. limits: how often. retention: for how long. compatibility: what AWS does and a yard need not.
     volumes: the folder for each EFS file system, access point, S3 file system or claim.
     host_access: whether containers may have folders and devices of the host and be privileged; None: only while the
     server listens on this machine alone. webhooks: who is told of events.
@@ -61,6 +67,7 @@ class Configuration:
     synchronous: str = "FULL"
     auth: Auth = field(default_factory=Auth)
     limits: Limits = field(default_factory=Limits)
+    retention: Keeping = field(default_factory=Keeping)
     compatibility: Compatibility = field(default_factory=Compatibility)
     volumes: dict[str, str] = field(default_factory=dict)
     host_access: bool | None = None
@@ -136,6 +143,9 @@ def _checked(configuration: Configuration) -> Configuration:
     rate = configuration.limits.requests_per_second
     if rate is not None and rate <= 0:
         raise ConfigurationProblem("limits.requests_per_second must be more than 0. Leave it out for no limit.")
+    days = configuration.retention.finished_jobs_days
+    if days is not None and days <= 0:
+        raise ConfigurationProblem("retention.finished_jobs_days must be more than 0. Leave it out to keep all jobs.")
     if not 0 <= configuration.compatibility.phase_seconds <= 3600:
         raise ConfigurationProblem("compatibility.phase_seconds must be between 0 and 3600.")
     if not 2 <= configuration.array_size_max <= 1_000_000:

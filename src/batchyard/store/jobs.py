@@ -164,8 +164,9 @@ class Jobs:
         self._run = statements.run
 
     def next_seq(self) -> JobSeq:
-        """The number of the next job to be submitted."""
-        return JobSeq(self._run("SELECT coalesce(max(seq), 0) + 1 FROM jobs").scalar())
+        """The number of the next job to be submitted, which no job has had before."""
+        found = self._run("SELECT seq FROM sqlite_sequence WHERE name = 'jobs'").scalar()
+        return JobSeq((found or 0) + 1)
 
     def insert(self, row: JobRow, terms: Terms) -> None:
         """Record a submission under the number that `next_seq` gave it."""

@@ -199,6 +199,18 @@ jobs = Table(
     Index("ix_jobs_placeable_consuming", "queue_id", "seq", sqlite_where=text("placeable = 1 AND consumes = 1")),
     # What could never fit, and is looked at again when a compute environment or a queue changes.
     Index("ix_jobs_misfit", "queue_id", "seq", sqlite_where=text("status_reason LIKE 'MISCONFIGURATION:%'")),
+    sqlite_autoincrement=True,  # or a job would get the number of one that was forgotten, and what is left of it
+)
+
+# Jobs that were forgotten, and of which children, attempts or history may be left (see store/pruning.py).
+retired_jobs = Table("retired_jobs", metadata, Column("job_seq", Integer, primary_key=True))
+
+# Attempts that were forgotten, and of which files may be left.
+retired_logs = Table(
+    "retired_logs",
+    metadata,
+    Column("attempt_id", String, primary_key=True),
+    sqlite_with_rowid=False,
 )
 
 # Jobs that say why they cannot be placed: misfits, and heads of queues for which the machine has no room.
@@ -308,7 +320,7 @@ dependencies = Table(
     Column("outcome", String),  # NULL while open, then SUCCEEDED or FAILED
     Column("succeeded", Text),  # N_TO_N: intervals of indexes whose partner SUCCEEDED
     Column("failed", Text),  # N_TO_N: intervals of indexes whose partner FAILED
-    Index("ix_dependencies_on", "on_job_seq", sqlite_where=text("outcome IS NULL")),
+    Index("ix_dependencies_on", "on_job_seq", "outcome"),
     sqlite_with_rowid=False,
 )
 

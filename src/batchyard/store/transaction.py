@@ -24,6 +24,7 @@ from batchyard.store.jobs import Jobs
 from batchyard.store.log_groups import LogGroups
 from batchyard.store.log_streams import LogStreams
 from batchyard.store.phases import Phases
+from batchyard.store.pruning import Pruning
 from batchyard.store.queue_fronts import QueueFronts
 from batchyard.store.records import Records
 from batchyard.store.statements import Statements
@@ -110,6 +111,11 @@ class Transaction:
     def job_lists(self) -> JobLists:
         """Pages of the jobs of a queue."""
         return JobLists(self.statements)
+
+    @cached_property
+    def pruning(self) -> Pruning:
+        """Jobs that are to be forgotten."""
+        return Pruning(self.statements)
 
     @cached_property
     def blocked_jobs(self) -> BlockedJobs:
