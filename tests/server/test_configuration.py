@@ -26,3 +26,17 @@ def test_volumes_name_folders(tmp_path: Path) -> None:
 )
 def test_the_host_is_within_reach_on_this_machine_alone(host: str, setting: bool | None, granted: bool) -> None:
     assert Configuration(host=host, host_access=setting).grants_host_access is granted
+
+
+def test_jobs_are_kept_for_ever_unless_days_are_given(tmp_path: Path) -> None:
+    assert read(tmp_path, "").retention.finished_jobs_days is None
+    assert read(tmp_path, "[retention]\nfinished_jobs_days = 7.5\n").retention.finished_jobs_days == 7.5
+    with pytest.raises(ConfigurationProblem, match="finished_jobs_days must be more than 0"):
+        read(tmp_path, "[retention]\nfinished_jobs_days = 0.0\n")
+
+
+def test_phases_take_no_time_unless_seconds_are_given(tmp_path: Path) -> None:
+    assert read(tmp_path, "").compatibility.phase_seconds == 0
+    assert read(tmp_path, "[compatibility]\nphase_seconds = 20\n").compatibility.phase_seconds == 20
+    with pytest.raises(ConfigurationProblem, match="phase_seconds must be between 0 and 3600"):
+        read(tmp_path, "[compatibility]\nphase_seconds = -1\n")

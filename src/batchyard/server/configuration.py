@@ -143,13 +143,17 @@ def _checked(configuration: Configuration) -> Configuration:
     rate = configuration.limits.requests_per_second
     if rate is not None and rate <= 0:
         raise ConfigurationProblem("limits.requests_per_second must be more than 0. Leave it out for no limit.")
-    days = configuration.retention.finished_jobs_days
-    if days is not None and days <= 0:
-        raise ConfigurationProblem("retention.finished_jobs_days must be more than 0. Leave it out to keep all jobs.")
-    if not 0 <= configuration.compatibility.phase_seconds <= 3600:
-        raise ConfigurationProblem("compatibility.phase_seconds must be between 0 and 3600.")
+    _check_times(configuration)
     if not 2 <= configuration.array_size_max <= 1_000_000:
         raise ConfigurationProblem("array_size_max must be between 2 and 1000000.")
     if not 1 <= configuration.submit_job_kib_max <= 1024:
         raise ConfigurationProblem("submit_job_kib_max must be between 1 and 1024.")
     return configuration
+
+
+def _check_times(configuration: Configuration) -> None:
+    days = configuration.retention.finished_jobs_days
+    if days is not None and days <= 0:
+        raise ConfigurationProblem("retention.finished_jobs_days must be more than 0. Leave it out to keep all jobs.")
+    if not 0 <= configuration.compatibility.phase_seconds <= 3600:
+        raise ConfigurationProblem("compatibility.phase_seconds must be between 0 and 3600.")
