@@ -63,6 +63,7 @@ class Client:
         self.widest = dict(ENVIRONMENTS)
         self._random = random.Random(f"{seed} client")
         self._needs = random.Random(f"{seed} needs")  # of its own: what else is asked does not depend on it
+        self._details = random.Random(f"{seed} details")
         self._next: deque[Request] = deque()
         self._kinds: list[tuple[int, Callable[[], Request | None]]] = [
             (60, self._submit),
@@ -203,9 +204,9 @@ class Client:
             vcpus = self._random.randint(1, 6)
             self.widest[name] = max(self.widest[name], vcpus)
             request["computeResources"] = {"maxvCpus": vcpus}
-            if self._needs.random() < 0.3:
-                request["computeResources"]["imageId"] = f"ami-{self._needs.randrange(1000)}"
-                request["updatePolicy"] = {"terminateJobsOnUpdate": self._needs.random() < 0.5}
+            if self._details.random() < 0.3:
+                request["computeResources"]["imageId"] = f"ami-{self._details.randrange(1000)}"
+                request["updatePolicy"] = {"terminateJobsOnUpdate": self._details.random() < 0.5}
         return "UpdateComputeEnvironment", request
 
     def _change_queue(self) -> Request:
@@ -214,8 +215,8 @@ class Client:
             request["state"] = self._random.choice(["ENABLED", "ENABLED", "DISABLED"])
         else:
             request["priority"] = self._random.randrange(20)
-            if self._needs.random() < 0.5:
-                request["jobStateTimeLimitActions"] = self._needs.choice([LIMITS, []])
+            if self._details.random() < 0.5:
+                request["jobStateTimeLimitActions"] = self._details.choice([LIMITS, []])
         return "UpdateJobQueue", request
 
     def _delete_queue(self) -> Request:
