@@ -17,7 +17,7 @@ DAY = 24 * 60 * 60
 KEEP_DAYS = 10
 _OF_JOBS = (
     "jobs", "job_requests", "array_children", "attempts", "history", "dependencies", "consumable_needs", "blocked_jobs",
-    "retired_jobs", "retired_logs",
+    "retired_jobs", "retired_logs", "attempt_containers",
 )  # fmt: skip
 
 

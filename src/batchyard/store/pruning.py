@@ -60,7 +60,7 @@ class Pruning:
         """Take away about `limit` rows of jobs that were forgotten; returns how many it were, 0 when none are left."""
         taken = 0
         for (seq,) in self._run("SELECT job_seq FROM retired_jobs ORDER BY job_seq LIMIT ?", (limit,)).all():
-            for take in (self._take_attempts, self._take_children, self._take_history):
+            for take in (self._take_containers, self._take_attempts, self._take_children, self._take_history):
                 taken += take(seq, max(0, limit - taken))
             if taken >= limit:
                 break  # perhaps not all of it
@@ -68,18 +68,35 @@ class Pruning:
             taken += 1
         return taken
 
+    def _take_containers(self, seq: JobSeq, limit: int) -> int:
+        found = self._run(
+            "SELECT attempt_id, position, log_id, started_at FROM attempt_containers WHERE job_seq = ? LIMIT ?",
+            (seq, limit),
+        ).all()
+        if found:
+            self._retire_logs([row[2] for row in found if row[3] is not None])
+            self._run(
+                "DELETE FROM attempt_containers WHERE job_seq = ? AND attempt_id = ? AND position = ?",
+                [(seq, row[0], row[1]) for row in found],
+            )
+        return len(found)
+
     def _take_attempts(self, seq: JobSeq, limit: int) -> int:
         found = self._run(
             "SELECT array_index, attempt, attempt_id, started_at FROM attempts WHERE job_seq = ? LIMIT ?", (seq, limit)
         ).all()
         if found:
-            logs = [(row[2],) for row in found if row[3] is not None]
-            self._run("INSERT OR IGNORE INTO retired_logs (attempt_id) VALUES (?)", logs)
+            self._retire_logs([row[2] for row in found if row[3] is not None])
             self._run(
                 "DELETE FROM attempts WHERE job_seq = ? AND array_index = ? AND attempt = ?",
                 [(seq, row[0], row[1]) for row in found],
             )
         return len(found)
+
+    def _retire_logs(self, attempt_ids: Sequence[str]) -> None:
+        """Remember that these attempts, or containers of theirs, may have files."""
+        if rows := [(attempt_id,) for attempt_id in attempt_ids]:
+            self._run("INSERT OR IGNORE INTO retired_logs (attempt_id) VALUES (?)", rows)
 
     def _take_children(self, seq: JobSeq, limit: int) -> int:
         found = self._run("SELECT array_index FROM array_children WHERE job_seq = ? LIMIT ?", (seq, limit)).all()
