@@ -37,6 +37,10 @@ class Texts:
     def __init__(self, of: Mapping[str, Sequence[str]]) -> None:
         self.of = of
 
+    def of_operation(self, operation: str) -> "Texts":
+        """The same, with the page tokens of one operation."""
+        return Texts({**self.of, "nextToken": self.of.get(f"{operation}.nextToken", self.of["nextToken"])})
+
 
 @dataclass(frozen=True)
 class Sent:
@@ -102,11 +106,12 @@ def _bytes(value: Any) -> bytes:
 def _members(operation: Operation, texts: Texts) -> st.SearchStrategy[Any]:
     if operation.input is None:
         return st.just({})
-    drawn = _value(operation.input, "", texts, 0)
-    base = BASES.get(operation.name)
-    if base is None:
+    drawn = _value(operation.input, "", texts.of_operation(operation.name), 0)
+    bases = BASES.get(operation.name)
+    if bases is None:
         return drawn
-    return drawn.map(lambda members: _merged(base, members)) | drawn.map(lambda members: {**members, **base})
+    over = st.tuples(st.sampled_from(bases), drawn)
+    return over.map(lambda two: _merged(*two)) | over.map(lambda two: {**two[1], **two[0]})
 
 
 def _merged(base: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
@@ -123,7 +128,7 @@ def _value(shape: Any, name: str, texts: Texts, depth: int) -> st.SearchStrategy
             least = shape.metadata.get("min", 0)
             return st.lists(_value(shape.member, name, texts, depth), min_size=least, max_size=max(2, least))
         case "map":
-            keys, values = _text(shape.key, "key", texts), _value(shape.value, name, texts, depth)
+            keys, values = _text(shape.key, f"{name}.key", texts), _value(shape.value, name, texts, depth)
             return st.dictionaries(keys, values, min_size=shape.metadata.get("min", 0), max_size=2)
         case "string":
             return _text(shape, name, texts)
@@ -149,7 +154,9 @@ def _structure(draw: Callable[..., Any], shape: Any, texts: Texts, depth: int) -
 def _text(shape: Any, name: str, texts: Texts) -> st.SearchStrategy[str]:
     if shape.enum:
         return st.sampled_from(tuple(shape.enum))
-    return _mostly(st.sampled_from(tuple(texts.of.get(name) or ("seed",))), _odd_text())
+    return _mostly(
+        st.sampled_from(tuple(texts.of.get(name) or texts.of.get(name.rpartition(".")[2]) or ("seed",))), _odd_text()
+    )
 
 
 @st.composite
