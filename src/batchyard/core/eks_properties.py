@@ -17,6 +17,7 @@ _RESOURCES = ("cpu", "memory", _GPU)
 _CPU = re.compile(r"[0-9]{1,6}(\.[0-9]{1,4})?")
 _MEMORY = re.compile(r"([0-9]{1,12})Mi")
 _GPUS = re.compile(r"[0-9]{1,9}")
+_NAMESPACE = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _MILLICORES_STEP = 250
 
 
@@ -32,7 +33,16 @@ def eks_properties(given: Mapping[str, Any]) -> dict[str, Any]:
             raise refusals.too_many_eks_containers(member)
         if containers:
             echoed[member] = [_container(container) for container in containers]
+    check_namespace(pod.get("metadata") or {})
     return {"podProperties": echoed}
+
+
+def check_namespace(metadata: Mapping[str, Any]) -> None:
+    """Refuses a namespace that Kubernetes or AWS Batch does not allow for jobs (F 2.1)."""
+    if namespace := metadata.get("namespace"):
+        reserved = namespace == "default" or namespace.startswith("kube")
+        if reserved or not _NAMESPACE.fullmatch(namespace):
+            raise refusals.eks_namespace_invalid(namespace)
 
 
 def _container(container: Mapping[str, Any]) -> dict[str, Any]:
