@@ -156,7 +156,9 @@ def seed(batch: Any, logs: Any) -> dict[str, tuple[str, ...]]:
     ):
         with contextlib.suppress(ClientError):  # It is there, or was made unusable by requests before.
             make(**request)
-    streams = logs.describe_log_streams(**GROUP)["logStreams"]
+    streams: list[Any] = []
+    with contextlib.suppress(ClientError):
+        streams = logs.describe_log_streams(**GROUP)["logStreams"]
     return {
         **_texts(_job_ids(batch)),
         **_tokens(batch),
@@ -167,8 +169,9 @@ def seed(batch: Any, logs: Any) -> dict[str, tuple[str, ...]]:
 def _job_ids(batch: Any) -> list[str]:
     found: list[str] = []
     for queue, status in (("seed", "RUNNABLE"), ("default", "SUCCEEDED")):
-        listed = batch.list_jobs(jobQueue=queue, jobStatus=status, maxResults=2)["jobSummaryList"]
-        found += [job["jobId"] for job in listed]
+        with contextlib.suppress(ClientError):
+            listed = batch.list_jobs(jobQueue=queue, jobStatus=status, maxResults=2)["jobSummaryList"]
+            found += [job["jobId"] for job in listed]
     for members in BASES["SubmitJob"]:
         depends = {"dependsOn": [{"jobId": found[-1]}]} if found else {}
         with contextlib.suppress(ClientError):
