@@ -44,6 +44,7 @@ DEFINITIONS: tuple[Mapping[str, Any], ...] = (
 ENVIRONMENT = {"type": "MANAGED", "computeResources": {"type": "EC2", "maxvCpus": 4}}
 QUEUE = {"priority": 1, "computeEnvironmentOrder": [{"order": 1, "computeEnvironment": "seed"}]}
 SUBMITTED = {"jobName": "job", "parameters": {"what": "1"}}
+CONSUMED = {"consumableResourceList": [{"consumableResource": "seed", "quantity": 1}]}
 GROUP = {"logGroupName": "/aws/batch/job"}
 
 BASES: Mapping[str, Sequence[Mapping[str, Any]]] = {
@@ -66,6 +67,7 @@ BASES: Mapping[str, Sequence[Mapping[str, Any]]] = {
         {**SUBMITTED, "jobQueue": "seed", "jobDefinition": "pod"},
         {**SUBMITTED, "jobQueue": "seed", "jobDefinition": "nodes"},
         {**SUBMITTED, "jobQueue": "fair", "jobDefinition": "seed", "shareIdentifier": "blue"},
+        {**SUBMITTED, "jobQueue": "seed", "jobDefinition": "seed", "consumableResourcePropertiesOverride": CONSUMED},
         {**SUBMITTED, "jobQueue": "fargate", "jobDefinition": "fargate"},
     ],
     "SubmitServiceJob": [
@@ -77,6 +79,17 @@ BASES: Mapping[str, Sequence[Mapping[str, Any]]] = {
         }
     ],
     "ListJobs": [{"jobQueue": "seed", "jobStatus": "RUNNABLE"}, {"jobQueue": "seed"}],
+    "ListJobsByConsumableResource": [{"consumableResource": "seed"}],
+    "DescribeConsumableResource": [{"consumableResource": "seed"}],
+    "UpdateConsumableResource": [{"consumableResource": "seed", "operation": "SET", "quantity": 3}],
+    "UpdateJobQueue": [{"jobQueue": "spare", "state": "DISABLED"}],
+    "DeleteJobQueue": [{"jobQueue": "spare"}],
+    "UpdateComputeEnvironment": [{"computeEnvironment": "spare", "state": "DISABLED"}],
+    "DeleteComputeEnvironment": [{"computeEnvironment": "spare"}],
+    "UpdateServiceEnvironment": [{"serviceEnvironment": "spare", "state": "DISABLED"}],
+    "DeleteServiceEnvironment": [{"serviceEnvironment": "spare"}],
+    "UpdateQuotaShare": [{"quotaShareArn": f"{ARN}quota-share/training/spare", "state": "DISABLED"}],
+    "DeleteQuotaShare": [{"quotaShareArn": f"{ARN}quota-share/training/spare"}],
     "ListServiceJobs": [{"jobQueue": "training"}],
     "GetLogEvents": [GROUP],
     "FilterLogEvents": [GROUP],
@@ -141,15 +154,19 @@ def seed(batch: Any, logs: Any) -> dict[str, tuple[str, ...]]:
     service = BASES["CreateServiceEnvironment"][0]
     for make, request in (
         (batch.create_compute_environment, {**ENVIRONMENT, "computeEnvironmentName": "seed"}),
+        (batch.create_compute_environment, {**ENVIRONMENT, "computeEnvironmentName": "spare"}),
         (batch.create_compute_environment, {**fargate, "computeEnvironmentName": "fargate"}),
         (batch.create_scheduling_policy, {"name": "seed", "fairsharePolicy": {}}),
         (batch.create_scheduling_policy, {"name": "training", **quota}),
         (batch.create_service_environment, {**service, "serviceEnvironmentName": "training"}),
         (batch.create_job_queue, {**QUEUE, "jobQueueName": "seed"}),
+        (batch.create_job_queue, {**QUEUE, "jobQueueName": "spare"}),
+        (batch.create_service_environment, {**service, "serviceEnvironmentName": "spare"}),
         (batch.create_job_queue, {**on_fargate, "jobQueueName": "fargate"}),
         (batch.create_job_queue, {**BASES["CreateJobQueue"][1], "jobQueueName": "fair"}),
         (batch.create_job_queue, {**training, "jobQueueName": "training"}),
         (batch.create_quota_share, {**BASES["CreateQuotaShare"][0], "quotaShareName": "seed"}),
+        (batch.create_quota_share, {**BASES["CreateQuotaShare"][0], "quotaShareName": "spare"}),
         (batch.create_consumable_resource, {"consumableResourceName": "seed", "totalQuantity": 3}),
         (logs.create_log_group, {"logGroupName": "seed"}),
         *((batch.register_job_definition, definition) for definition in DEFINITIONS),
@@ -196,12 +213,12 @@ def _texts(job_ids: list[str]) -> dict[str, tuple[str, ...]]:
     texts: dict[str, tuple[str, ...]] = dict.fromkeys(("jobId", "jobs", "arrayJobId", "multiNodeJobId"), jobs)
     arns: list[str] = [f"{ARN}job/{job}" for job in jobs]
     for kind, tail in KINDS.items():
-        names = (*NAMES, "training", "fair", "default")
+        names = ("seed", "seed", *NAMES, "training", "fair", "default")
         of_kind = [f"{ARN}{tail}/{name}" for name in names]
         if kind == "jobDefinition":
             of_kind += [f"{ARN}{tail}/seed:1", "seed:1", "seed:2"]
         if kind == "quotaShare":
-            of_kind = [f"{ARN}{tail}/training/{name}" for name in NAMES]
+            of_kind = [f"{ARN}{tail}/training/{name}" for name in ("seed", *NAMES)]
         texts |= {f"{kind}Name": NAMES, f"{kind}Arn": tuple(of_kind), kind: (*names, *of_kind)}
         texts |= {f"{kind}s": texts[kind]}
         arns += of_kind
@@ -218,6 +235,7 @@ def _texts(job_ids: list[str]) -> dict[str, tuple[str, ...]]:
         "targetNodes": ("0:", ":", "0", "0:1", "1:0", "5"),
         "onExitCode": ("1", "1*", "x"),
         "logGroupName": ("/aws/batch/job", "seed"),
+        "DeleteLogGroup.logGroupName": ("seed",),  # what jobs wrote would be hidden for good
         "logGroupIdentifier": ("/aws/batch/job", "arn:aws:logs:us-east-1:123456789012:log-group:seed"),
         "filterPattern": ("ERROR -retrying", '"', "?a ?b", "{ $.a = 1 }", "%x%", "[a, b]"),
         "platformVersion": ("LATEST", "1.3.0", "1.4.0"),

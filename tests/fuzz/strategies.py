@@ -38,8 +38,9 @@ class Texts:
         self.of = of
 
     def of_operation(self, operation: str) -> "Texts":
-        """The same, with the page tokens of one operation."""
-        return Texts({**self.of, "nextToken": self.of.get(f"{operation}.nextToken", self.of["nextToken"])})
+        """The same, with what is meant for one operation alone, such as its page tokens, in its place."""
+        own = {name.partition(".")[2]: texts for name, texts in self.of.items() if name.startswith(f"{operation}.")}
+        return Texts({**self.of, **own})
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from batchyard.wire.model import Operation
 from tests.fuzz.fire import fire
 from tests.fuzz.target import Target
 
-EXAMPLES = 6
+EXAMPLES = 5
 OPERATIONS = [
     pytest.param(operation, id=f"{service.name}.{name}")
     for service in (model.batch(), model.logs())
