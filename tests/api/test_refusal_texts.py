@@ -13,7 +13,7 @@ import pytest
 
 from batchyard.core import refusals
 from tests.api.conftest import FARGATE, Yard
-from tests.api.texts_of_definitions import CONTAINERS, KINDS, fargate
+from tests.api.texts_of_definitions import CONTAINERS, KINDS, WHOLE, fargate, nodes
 from tests.api.texts_of_resources import ARN, LIMIT, REQUIREMENTS, TEXTS
 from tests.api.through_the_wire import REQUEST_ID, refused
 
@@ -53,6 +53,7 @@ def furnished(yard: Yard) -> Yard:
     yard.definition()
     yard.definition("on-fargate", **fargate())
     yard.definition("modern", containerProperties={"image": "busybox", "resourceRequirements": REQUIREMENTS})
+    yard.call("RegisterJobDefinition", {"jobDefinitionName": "nodes", **nodes(WHOLE)})
     yard.call("DeregisterJobDefinition", jobDefinition=yard.definition("gone"))
     return yard
 

@@ -76,6 +76,7 @@ JOBS: list[Row] = [
     ("capability_mismatch", "SubmitJob", submit(jobQueue="fargate"), B, "Job Queue is attached to Compute Environment that can not run Jobs with capability EC2"),
     ("capability_mismatch", "SubmitJob", submit(jobDefinition="on-fargate"), B, "Job Queue is attached to Compute Environment that can not run Jobs with capability FARGATE"),
     ("deprecated_resource_override", "SubmitJob", submit(jobDefinition="modern", containerOverrides={"vcpus": 2}), B, DEPRECATED),
+    ("node_override_range_unknown", "SubmitJob", submit(jobDefinition="nodes", nodeOverrides={"nodePropertyOverrides": [{"targetNodes": "0:0"}]}), B, "NodeOverride targets should match job definition. Non matching targets - 0:0"),
     ("too_many_jobs", "DescribeJobs", {"jobs": ["a"] * 101}, W, "Maximum number of jobs supported is  100 ."),
     ("log_stream_not_found", "logs.GetLogEvents", {"logGroupName": "/aws/batch/job", "logStreamName": "a"}, B, "The specified log stream does not exist."),
     ("log_group_not_found", "logs.DescribeLogStreams", {"logGroupName": "a"}, B, "The specified log group does not exist."),

@@ -21,32 +21,9 @@ sys.path.pop(0)
 UNKNOWNS = 25
 """How many questions about AWS's behaviour were open when the list in docs/unknowns.md was begun."""
 
-NODES = {
-    "numNodes": 1,
-    "mainNode": 0,
-    "nodeRangeProperties": [{"targetNodes": ":", "container": {"image": "busybox", "vcpus": 1, "memory": 64}}],
-}
-POD = {"containers": [{"image": "busybox", "resources": {"limits": {"cpu": "1", "memory": "64Mi"}}}]}
-MULTINODE = {"jobDefinitionName": "nodes", "type": "multinode", "nodeProperties": NODES}
-ON_EKS = {"jobDefinitionName": "pod", "type": "container", "eksProperties": {"podProperties": POD}}
-SUBMIT: Mapping[str, Any] = {"jobName": "job", "jobQueue": "default", "jobDefinition": "sleep"}
 WRITE = {"logGroupName": "/aws/batch/job", "logStreamName": "a"}
 
 REFUSED: Mapping[str, tuple[str, Mapping[str, Any]]] = {
-    "NodeOverrides": ("batch.SubmitJob", {**SUBMIT, "jobDefinition": "nodes", "nodeOverrides": {"numNodes": 1}}),
-    "NodePropertyOverride": (
-        "batch.SubmitJob",
-        {**SUBMIT, "jobDefinition": "nodes", "nodeOverrides": {"nodePropertyOverrides": [{"targetNodes": ":"}]}},
-    ),
-    "EksPodPropertiesOverride": (
-        "batch.SubmitJob",
-        {
-            **SUBMIT,
-            "jobDefinition": "pod",
-            "eksPropertiesOverride": {"podProperties": {"initContainers": [{"name": "a", "command": ["true"]}]}},
-        },
-    ),
-    "ListJobsRequest": ("batch.ListJobs", {"multiNodeJobId": "a"}),
     "CreateLogStreamRequest": ("logs.CreateLogStream", WRITE),
     "PutLogEventsRequest": ("logs.PutLogEvents", {**WRITE, "logEvents": [{"timestamp": 1, "message": "a"}]}),
     "InputLogEvent": ("logs.PutLogEvents", {**WRITE, "logEvents": [{"timestamp": 1, "message": "a"}]}),
@@ -101,11 +78,6 @@ def test_every_member_called_refused_has_a_request_that_shows_it() -> None:
 
 @pytest.mark.parametrize("shape", REFUSED)
 def test_what_is_called_refused_is_refused(yard: Yard, shape: str) -> None:
-    yard.environment()
-    yard.queue()
-    yard.definition()
-    for definition in (MULTINODE, ON_EKS):
-        yard.call("RegisterJobDefinition", definition)
     operation, request = REFUSED[shape]
     name = operation.partition(".")[2]
     modelled = {**model.batch().operations, **model.logs().operations}[name]
