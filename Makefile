@@ -4,8 +4,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
 SEEDS ?= 1000
+EXAMPLES ?= 10000
 .DEFAULT_GOAL := help
-.PHONY: help install demo serve test check sim bench bless generate verify docs clean test-clients
+.PHONY: help install demo serve test check sim fuzz bench bless generate verify docs clean test-clients
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -44,6 +45,9 @@ test-clients: install ## install the client programs (1.5 GB) into .venv-clients
 
 sim: install ## the crash simulation over SEEDS seeds (or SEED=n for one)
 	$(BIN)/python -m tests.simulation.run $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))
+
+fuzz: install ## EXAMPLES generated requests against a server; every answer must be one
+	$(BIN)/python -m tests.fuzz.run --examples $(EXAMPLES)
 
 bench: install .venv-bench/installed ## the benchmarks, with their ratios into docs/performance.md
 	$(BIN)/python -m benchmarks --write-docs $(ARGS)

@@ -14,7 +14,14 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 
-GENERATORS = ("generate_shapes", "generate_states", "generate_operations", "generate_unknowns", "generate_cli")
+GENERATORS = (
+    "generate_shapes",
+    "generate_states",
+    "generate_operations",
+    "generate_compatibility",
+    "generate_unknowns",
+    "generate_cli",
+)
 """Modules in this folder, in the order in which they run; one that is not there makes nothing."""
 
 

@@ -129,6 +129,16 @@ def test_delete_when_disabled_and_free(yard: Yard) -> None:
     assert described(yard)["tags"] == {}, "a deleted resource takes its tags along"
 
 
+def test_an_environment_made_without_eks_never_has_it(yard: Yard) -> None:
+    yard.environment()
+    update = {"computeEnvironment": "machine", "eksConfiguration": {"accessEntry": {"desiredState": "ENABLED"}}}
+    assert "EKS" in yard.refusal("UpdateComputeEnvironment", **update).text
+    eks = {"eksClusterArn": "arn:aws:eks:eu-central-1:123456789012:cluster/a", "kubernetesNamespace": "jobs"}
+    yard.environment("pods", eksConfiguration=eks, computeResources={**EC2, "allocationStrategy": "BEST_FIT"})
+    yard.call("UpdateComputeEnvironment", {**update, "computeEnvironment": "pods"})
+    assert described(yard, "pods")["eksConfiguration"] == {**eks, **update["eksConfiguration"]}
+
+
 def test_pages_of_all(yard: Yard) -> None:
     for number in range(5):
         yard.environment(f"e{number}")

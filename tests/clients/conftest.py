@@ -1,14 +1,27 @@
 """One server for all tests of a worker, generous with vCPUs so that jobs which wait for each other all run."""
 
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.clients.server_process import ServerProcess
-from tests.clients.yard import Gate, Yard
+from tests.clients.yard import ANSWERED, Gate, Yard
 
 FLAGS = ("--executor", "process", "--max-vcpus", "16", "--max-memory", "65536")
+
+SHOWN = tomllib.loads((Path(__file__).parent / "operations.toml").read_text())
+
+
+@pytest.fixture(autouse=True)
+def shows_what_it_says(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A test that the table names calls, with success, each operation that it is said to show."""
+    test = f"{request.path.name}::{getattr(request.node, 'originalname', request.node.name)}"
+    ANSWERED.clear()
+    yield
+    wanted = {f"{service}.{name}" for service, tests in SHOWN.items() for name, each in tests.items() if each == test}
+    assert wanted - ANSWERED == set(), f"{test} does not show what operations.toml says"
 
 
 @pytest.fixture(scope="session")

@@ -20,11 +20,22 @@ Detail = dict[str, Any]
 _numbers = itertools.count(1)
 
 
+ANSWERED: set[str] = set()
+"""The operations that clients of this file have been answered with success, as `batch.SubmitJob`."""
+
+
 def client(service: str, url: str, **config: Any) -> Any:
     """A boto3 client of its own session, so that nothing of this machine's AWS configuration is read."""
     session = boto3.session.Session(aws_access_key_id="AKIDEXAMPLE", aws_secret_access_key="secret")
     settings = {"retries": {"mode": "standard", "max_attempts": 2}, "read_timeout": 30, **config}
-    return session.client(service, endpoint_url=url, region_name="us-east-1", config=Config(**settings))
+    made = session.client(service, endpoint_url=url, region_name="us-east-1", config=Config(**settings))
+    made.meta.events.register("after-call", lambda http_response, model, **_: _note(service, http_response, model))
+    return made
+
+
+def _note(service: str, response: Any, operation: Any) -> None:
+    if response.status_code == 200:
+        ANSWERED.add(f"{service}.{operation.name}")
 
 
 @dataclass

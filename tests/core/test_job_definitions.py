@@ -265,6 +265,19 @@ def test_refused_on_fargate(members: dict[str, Any], text: str) -> None:
     assert refusal({**FARGATE, **members}, platformCapabilities=["FARGATE"]) == text
 
 
+@pytest.mark.parametrize("version", ["\u00b2", "9" * 5000, "1.", "", "1.4.x"])
+def test_a_platform_version_may_be_anything(version: str) -> None:
+    members: dict[str, Any] = {
+        "volumes": [{"name": "v", "efsVolumeConfiguration": {"fileSystemId": "fs-1"}}],
+        "fargatePlatformConfiguration": {"platformVersion": version},
+    }
+    if version:
+        text = f"EFS is supported for Fargate platform versions 1.4.0 or later, provided {version}"
+        assert refusal({**FARGATE, **members}, platformCapabilities=["FARGATE"]) == text
+    else:
+        assert register({**FARGATE, **members}, platformCapabilities=["FARGATE"])
+
+
 @pytest.mark.parametrize(("vcpu", "memory"), [("0.5", "1024"), ("1", "8192"), ("16", "122880"), ("32", "249856")])
 def test_fargate_pairs(vcpu: str, memory: str) -> None:
     requirements = [{"type": "VCPU", "value": vcpu}, {"type": "MEMORY", "value": memory}]
@@ -359,6 +372,15 @@ def test_eks_properties_echo() -> None:
             "cpu request must be <= to cpu limit if both are provided.",
         ),
         (pod(resources={"limits": {"cpu": "0.3"}}), "cpu 0.3 is not valid. Values must be a multiple of 0.25."),
+        (pod(resources={"limits": {"cpu": "\u0661"}}), "cpu \u0661 is not valid. Values must be a multiple of 0.25."),
+        (
+            pod(resources={"limits": {"nvidia.com/gpu": "9" * 30}}),
+            f"Value {'9' * 30} for type GPU in resourceRequirement is not valid. Please provide a numeric value.",
+        ),
+        (
+            pod(env=[{"name": "A=B", "value": "1"}]),
+            "Environment variable 'A=B' is not valid: it must not contain '=' or NUL characters.",
+        ),
     ],
 )
 def test_refused_eks_properties(members: dict[str, Any], text: str) -> None:

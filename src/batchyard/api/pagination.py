@@ -76,6 +76,8 @@ class Page:
             raw = base64.urlsafe_b64decode(token.encode("ascii"))
         except (binascii.Error, ValueError):
             raise refuse() from None
+        if base64.urlsafe_b64encode(raw).decode() != token:  # the decoder passes over characters that it does not know
+            raise refuse()
         signature, body = raw[:_SIGNATURE_BYTES], raw[_SIGNATURE_BYTES:]
         if not hmac.compare_digest(signature, self._signature(body)):
             raise refuse()

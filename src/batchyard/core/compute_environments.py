@@ -68,7 +68,9 @@ def updated_document(environment_type: str, document: Document, request: Mapping
         if member in request:
             updated[member] = request[member]
     if given := request.get("eksConfiguration"):
-        updated["eksConfiguration"] = {**(document.get("eksConfiguration") or {}), **given}
+        if not document.get("eksConfiguration"):
+            raise refusals.eks_configuration_on_ecs()
+        updated["eksConfiguration"] = {**document["eksConfiguration"], **given}
     if given := request.get("computeResources"):
         present = document.get("computeResources") or {}
         updated["computeResources"] = {**present, **given}

@@ -9,13 +9,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from batchyard.core import quotas, refusals
-from batchyard.core.container_properties import check_command
+from batchyard.core.container_properties import check_command, check_environment
 from batchyard.core.resource_requirements import SMALLEST_MEMORY_MIB, Resources
 
 _GPU = "nvidia.com/gpu"
 _RESOURCES = ("cpu", "memory", _GPU)
-_CPU = re.compile(r"\d{1,6}(\.\d{1,4})?")
-_MEMORY = re.compile(r"(\d{1,12})Mi")
+_CPU = re.compile(r"[0-9]{1,6}(\.[0-9]{1,4})?")
+_MEMORY = re.compile(r"([0-9]{1,12})Mi")
+_GPUS = re.compile(r"[0-9]{1,9}")
+_NAMESPACE = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _MILLICORES_STEP = 250
 
 
@@ -31,18 +33,23 @@ def eks_properties(given: Mapping[str, Any]) -> dict[str, Any]:
             raise refusals.too_many_eks_containers(member)
         if containers:
             echoed[member] = [_container(container) for container in containers]
+    check_namespace(pod.get("metadata") or {})
     return {"podProperties": echoed}
+
+
+def check_namespace(metadata: Mapping[str, Any]) -> None:
+    """Refuses a namespace that Kubernetes or AWS Batch does not allow for jobs (F 2.1)."""
+    if namespace := metadata.get("namespace"):
+        reserved = namespace == "default" or namespace.startswith("kube")
+        if reserved or not _NAMESPACE.fullmatch(namespace):
+            raise refusals.eks_namespace_invalid(namespace)
 
 
 def _container(container: Mapping[str, Any]) -> dict[str, Any]:
     if not container.get("image"):
         raise refusals.container_image_missing()
     check_command([*(container.get("command") or ()), *(container.get("args") or ())])
-    for variable in container.get("env") or ():
-        if not variable.get("name"):
-            raise refusals.environment_name_missing()
-        if variable["name"].startswith("AWS_BATCH"):
-            raise refusals.environment_name_reserved(variable["name"])
+    check_environment(container.get("env") or ())
     _check_resources(container.get("resources") or {})
     return {"name": "Default", **container}
 
@@ -79,5 +86,5 @@ def _check_resource(name: str, value: str) -> None:
         match = _MEMORY.fullmatch(value)
         if match is None or int(match[1]) < SMALLEST_MEMORY_MIB:
             raise refusals.eks_memory_invalid(value)
-    elif not (value.isascii() and value.isdigit()):
+    elif not _GPUS.fullmatch(value):
         raise refusals.resource_value_not_numeric(value, "GPU")

@@ -1,5 +1,6 @@
 """What Fargate does not allow in a container (F 7.3, 7.4)."""
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -9,6 +10,7 @@ _LOG_DRIVERS = ("awslogs", "splunk", "awsfirelens")
 _EC2_LINUX_PARAMETERS = ("devices", "sharedMemorySize", "tmpfs", "maxSwap", "swappiness")
 _SMALLEST_STORAGE_GIB, _LARGEST_STORAGE_GIB = 21, 200
 _EFS_SINCE = (1, 4, 0)
+_VERSION = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9}){0,3}")
 
 
 def check_fargate_container(given: Mapping[str, Any]) -> None:
@@ -54,6 +56,5 @@ def check_fargate_efs(volumes: Iterable[Mapping[str, Any]], version: str) -> Non
     """EFS needs platform version 1.4.0 or later. Raises Refusal."""
     if version == "LATEST" or not any("efsVolumeConfiguration" in volume for volume in volumes):
         return
-    numbers = version.split(".")
-    if not all(number.isdigit() for number in numbers) or tuple(map(int, numbers)) < _EFS_SINCE:
+    if not _VERSION.fullmatch(version) or tuple(map(int, version.split("."))) < _EFS_SINCE:
         raise refusals.efs_platform_version(version)

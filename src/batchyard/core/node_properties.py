@@ -9,7 +9,7 @@ from batchyard.core.container_properties import container_properties
 from batchyard.core.ecs_properties import ecs_properties
 from batchyard.core.eks_properties import eks_properties
 
-_TARGET_NODES = re.compile(r"(?P<first>\d{0,6})(?P<colon>:?)(?P<last>\d{0,6})")
+_TARGET_NODES = re.compile(r"(?P<first>[0-9]{0,6})(?P<colon>:?)(?P<last>[0-9]{0,6})")
 
 
 def node_properties(given: Mapping[str, Any]) -> dict[str, Any]:

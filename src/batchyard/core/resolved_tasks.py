@@ -15,7 +15,7 @@ from typing import Any
 
 from batchyard.core import refusals
 from batchyard.core.container_properties import check_command, check_environment
-from batchyard.core.eks_properties import eks_resources
+from batchyard.core.eks_properties import check_namespace, eks_resources
 from batchyard.core.ids import AttemptId, container_id
 from batchyard.core.isolation import isolation_members, pod_isolation_members, pod_user
 from batchyard.core.parameters import substitute
@@ -263,6 +263,7 @@ def resolve_eks_properties(
     resolved = [_pod_container(effective, pod, before) for effective in mains]
     echo = {**pod, "containers": mains} | ({"initContainers": inits} if inits else {})
     if metadata := pod_override.get("metadata"):
+        check_namespace(metadata)
         echo["metadata"] = {**(pod.get("metadata") or {}), **metadata}
     together = _sum(resolved)
     largest = Resources(

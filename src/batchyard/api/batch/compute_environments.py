@@ -23,7 +23,7 @@ from batchyard.core.compute_environments import (
     updated_document,
 )
 from batchyard.core.ids import Millis
-from batchyard.core.resources import CREATING, DELETING, DISABLED, ENABLED, UPDATING, ComputeEnvironment
+from batchyard.core.resources import CREATING, DELETING, DISABLED, ENABLED, UPDATING, ComputeEnvironment, Document
 from batchyard.core.tags import new_tags
 
 _KIND = "compute-environment"
@@ -39,6 +39,7 @@ def create_compute_environment(context: Context, request: dict[str, Any]) -> dic
         raise refusals.already_exists()
     if environments.count() >= quotas.COMPUTE_ENVIRONMENTS:
         raise refusals.quota_reached("compute environments", quotas.COMPUTE_ENVIRONMENTS)
+    _check_cluster(context, document)
     # Derived and not drawn, so that the same calls at the same times make the same yard.
     document["uuid"] = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{_KIND}/{name}/{context.now}"))
     environments.insert(
@@ -124,6 +125,17 @@ def _begin_update(context: Context, environment: ComputeEnvironment, document: d
 
 def _is_in_use(context: Context, environment: ComputeEnvironment) -> bool:
     return any(attempt.compute_environment == environment.name for attempt in context.tx.attempts.active())
+
+
+def _check_cluster(context: Context, document: Document) -> None:
+    """An EKS cluster serves so many compute environments and no more (F 2.4)."""
+    cluster = (document.get("eksConfiguration") or {}).get("eksClusterArn")
+    if cluster is None:
+        return
+    present = (each.document for each in context.tx.compute_environments.page(0, quotas.COMPUTE_ENVIRONMENTS))
+    sharing = [each for each in present if (each.get("eksConfiguration") or {}).get("eksClusterArn") == cluster]
+    if len(sharing) >= quotas.ENVIRONMENTS_PER_EKS_CLUSTER:
+        raise refusals.quota_reached("compute environments of an EKS cluster", quotas.ENVIRONMENTS_PER_EKS_CLUSTER)
 
 
 def _required(context: Context, reference: str) -> ComputeEnvironment:

@@ -204,6 +204,11 @@ def eks_limit_must_equal_request(name: str) -> Refusal:
     return static(f"{name} request must be equal to {name} limit if both are provided.")
 
 
+def eks_namespace_invalid(namespace: str) -> Refusal:
+    """A Kubernetes namespace against its pattern, `default`, or one that starts with `kube` (F 2.1). [chosen]"""
+    return static(f"Namespace {namespace} is not valid for Batch on EKS jobs.")
+
+
 def eks_resource_missing(name: str) -> Refusal:
     """A pod container without cpu or memory. [chosen]"""
     return static(f"{name} must be provided in limits or requests for Batch on EKS jobs.")

@@ -145,8 +145,8 @@ def nodes_not_open_ended() -> Refusal:
 
 
 def node_override_range_unknown(target: str) -> Refusal:
-    """An override for a range of nodes that the definition lacks (F 6.3). [chosen]"""
-    return static(f"targetNodes {target} of nodePropertyOverrides must equal a node range of the job definition.")
+    """An override for a range of nodes that the definition lacks (F 1.6). [seen]"""
+    return bare(f"NodeOverride targets should match job definition. Non matching targets - {target}")
 
 
 def array_of_nodes() -> Refusal:

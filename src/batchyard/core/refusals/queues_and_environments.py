@@ -168,6 +168,11 @@ def allocation_strategy_required_for_eks() -> Refusal:
     return static("allocationStrategy is required for EKS compute environments.")
 
 
+def eks_configuration_on_ecs() -> Refusal:
+    """An update that gives eksConfiguration to a compute environment that was made without one. [chosen]"""
+    return static("eksConfiguration can only be updated for EKS compute environments.")
+
+
 def job_execution_timeout_out_of_range() -> Refusal:
     """updatePolicy.jobExecutionTimeoutMinutes outside 1 to 7200. [chosen]"""
     return static("jobExecutionTimeoutMinutes must be between 1 and 7200.")
