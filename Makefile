@@ -33,7 +33,7 @@ check: install ## format, lint, types, import contracts, generated files: under 
 	$(MAKE) --no-print-directory verify
 
 test: install ## every test that this machine can run; installs what they need
-	bash tests/machine/prepare
+	PYTHON=$(PYTHON) bash tests/machine/prepare
 	$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
 
 quick: install ## the tests that start no process: under a minute

@@ -1,7 +1,9 @@
 """Programs that `make test-clients` installs, each in an environment of its own, run unmodified as a user runs them."""
 
+import contextlib
 import hashlib
 import os
+import signal
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +14,7 @@ import pytest
 
 from tests.clients.yard import Yard
 
-RUN_SECONDS = 120.0
+RUN_SECONDS = 240.0
 
 _HERE = Path(__file__).parent
 _ENVIRONMENTS = _HERE.parents[1] / ".venv-clients"
@@ -65,15 +67,23 @@ class Program:
 
     def attempt(self, *command: Any, seconds: float = RUN_SECONDS) -> "subprocess.CompletedProcess[str]":
         """Run a command of the client's environment and return how it ended."""
-        return subprocess.run(
-            [str(word) for word in command],
+        words = [str(word) for word in command]
+        with subprocess.Popen(
+            words,
             cwd=self.work,
             env=dict(self.environment),
             stdin=subprocess.DEVNULL,
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            timeout=seconds,
-        )
+            start_new_session=True,
+        ) as running:
+            try:
+                out, err = running.communicate(timeout=seconds)
+            finally:
+                with contextlib.suppress(ProcessLookupError):  # What it started may hang as it does.
+                    os.killpg(running.pid, signal.SIGKILL)
+        return subprocess.CompletedProcess(words, running.returncode, out, err)
 
     def run(self, *command: Any, seconds: float = RUN_SECONDS) -> str:
         """The same for a command that is to succeed; returns what it printed."""

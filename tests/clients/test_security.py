@@ -79,7 +79,7 @@ def client(server: ServerProcess, who: str, secret: str | None = None, service: 
         region_name="us-east-1",
         aws_access_key_id=("ASIA" if who == "session" else "AKID") + who.upper(),
         aws_secret_access_key=secret or SECRETS.get(who, "x" * 20),
-        config=Config(retries={"total_max_attempts": 1}),
+        config=Config(retries=more.pop("retries", {"total_max_attempts": 1})),
         **more,
     )
 
@@ -281,5 +281,16 @@ def test_too_many_requests(tmp_path: Path) -> None:
         assert reader.describe_job_queues()["jobQueues"]
         assert refusal(reader.describe_job_queues) == ("TooManyRequestsException", 429, "Too Many Requests")
         assert client(server, "root").describe_job_queues()["jobQueues"], "another key has a rate of its own"
+    finally:
+        server.end()
+
+
+def test_who_asks_too_often_waits_and_gets_through(tmp_path: Path) -> None:
+    server = serve(tmp_path, f"{SETTINGS}\n[limits]\nrequests_per_second = 2.0\n")
+    try:
+        patient = client(server, "reader", retries={"mode": "standard", "total_max_attempts": 8})
+        answers = [patient.describe_job_queues()["ResponseMetadata"] for _ in range(4)]
+        assert {answer["HTTPStatusCode"] for answer in answers} == {200}
+        assert sum(answer["RetryAttempts"] for answer in answers) > 0
     finally:
         server.end()

@@ -243,45 +243,6 @@ def test_a_fargate_queue_runs_fargate_jobs_and_no_others(yard: Yard) -> None:
             yard.submit(unfit, jobQueue=queue)
 
 
-def test_the_calls_of_a_workflow_manager_in_their_order(yard: Yard) -> None:
-    """A definition found again by a token among its parameters, children of one submit after the other, by hundreds."""
-    name = "nf-busybox-latest"
-    found = yard.batch.describe_job_definitions(jobDefinitionName=name)["jobDefinitions"]
-    assert found == []
-    yard.batch.register_job_definition(
-        jobDefinitionName=name,
-        type="container",
-        parameters={"nf-token": "9da434654d8c698f87da973625f57489"},
-        tags={"nextflow.io/createdAt": "2026-01-01T00:00:00Z", "nextflow.io/version": "26.01.0"},
-        containerProperties={
-            "image": "busybox:latest",
-            "command": ["true"],
-            "resourceRequirements": [{"type": "VCPU", "value": "1"}, {"type": "MEMORY", "value": "1024"}],
-        },
-    )
-    (definition,) = yard.batch.describe_job_definitions(jobDefinitionName=name)["jobDefinitions"]
-    assert (definition["status"], definition["parameters"]["nf-token"][:6]) == ("ACTIVE", "9da434")
-    rules = [{"action": "RETRY", "onStatusReason": "Host EC2*"}, {"action": "EXIT", "onReason": "*"}]
-    jobs = [
-        yard.submit(
-            f"{name}:{definition['revision']}",
-            retryStrategy={"attempts": 5, "evaluateOnExit": rules},
-            containerOverrides={
-                "command": ["bash", "-o", "pipefail", "-c", f"exit {number}"],
-                "resourceRequirements": [{"type": "MEMORY", "value": "128"}],
-            },
-        )
-        for number in range(3)
-    ]
-    for number, job_id in enumerate(jobs):
-        job = yard.ended(job_id)
-        assert job["status"] == ("FAILED" if number else "SUCCEEDED")
-        assert job["container"]["exitCode"] == number
-        assert job["container"]["taskArn"]
-        assert len(job["attempts"]) == 1
-        assert "reason" not in job["attempts"][-1]["container"]
-
-
 def test_a_task_belongs_to_the_cluster_of_its_compute_environment(yard: Yard) -> None:
     job = yard.run(["true"])
     environments = yard.batch.describe_compute_environments(computeEnvironments=["default"])["computeEnvironments"]

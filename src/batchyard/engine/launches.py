@@ -8,11 +8,18 @@ from batchyard.core.parameters import expand
 from batchyard.core.resolved_nodes import node_address
 from batchyard.core.resolved_tasks import PlacedContainer, placed_containers
 from batchyard.engine.isolation import IsolationRules, isolation_of
+from batchyard.engine.task_endpoint import TaskEndpoint
 from batchyard.executors.interface import Container, ContainerDependency, Launch, Ulimit
 
 
-def launch_of(attempt: Attempt, terms: Terms, rules: IsolationRules | None = None) -> Launch:
-    """The order that starts this attempt. `rules` for its isolation; None for an executor that isolates nothing."""
+def launch_of(
+    attempt: Attempt, terms: Terms, rules: IsolationRules | None = None, endpoint: TaskEndpoint | None = None
+) -> Launch:
+    """The order that starts this attempt.
+
+    rules: for its isolation; None for an executor that isolates nothing. endpoint: where its containers may ask about
+    themselves, if anywhere.
+    """
     added = _batch_environment(attempt, terms)
     placed = placed_containers(terms.resolved.containers)
     return Launch(
@@ -23,7 +30,7 @@ def launch_of(attempt: Attempt, terms: Terms, rules: IsolationRules | None = Non
         memory_mib=attempt.memory_mib,
         gpus=attempt.gpus,
         containers=tuple(
-            _container(each, added | _node_environment(attempt, terms, each.node), terms.region, rules)
+            _container(each, added | _own_environment(attempt, terms, each, endpoint), terms.region, rules)
             for each in placed
         ),
         main_node=placed[0].node,
@@ -70,6 +77,14 @@ def _batch_environment(attempt: Attempt, terms: Terms) -> dict[str, str]:
     capabilities = terms.resolved.platform_capabilities
     environment["AWS_EXECUTION_ENV"] = "AWS_ECS_FARGATE" if "FARGATE" in capabilities else "AWS_ECS_EC2"
     return environment
+
+
+def _own_environment(
+    attempt: Attempt, terms: Terms, placed: PlacedContainer, endpoint: TaskEndpoint | None
+) -> dict[str, str]:
+    """What one container is told that the others are not: its node, and where to ask about itself."""
+    found = _node_environment(attempt, terms, placed.node)
+    return found if endpoint is None else found | endpoint.variables(attempt, terms, placed.position)
 
 
 def _node_environment(attempt: Attempt, terms: Terms, node: int) -> dict[str, str]:

@@ -37,6 +37,7 @@ from batchyard.engine.launches import launch_of
 from batchyard.engine.pace import Pace
 from batchyard.engine.retention import Retention
 from batchyard.engine.snapshot import Yard
+from batchyard.engine.task_endpoint import TaskEndpoint
 from batchyard.engine.terms import TermsCache
 from batchyard.engine.tick import Outcome, Surroundings, tick
 from batchyard.executors import interface as x
@@ -91,7 +92,7 @@ class _Held:
 
 class Engine:
     """Drives one database and one executor. `capacity` is what this machine lends to jobs, `isolation` what their
-    containers may have; None for an executor without containers."""
+    containers may have, None for an executor without containers, `endpoint` what they may ask."""
 
     def __init__(
         self,
@@ -104,6 +105,7 @@ class Engine:
         stop_grace_seconds: float = 30.0,
         isolation: IsolationRules | None = None,
         retention: Retention | None = None,
+        endpoint: TaskEndpoint | None = None,
     ) -> None:
         self._database = database
         self._executor = executor
@@ -111,6 +113,7 @@ class Engine:
         self._clock = clock or SystemClock()
         self._grace_seconds = stop_grace_seconds
         self._isolation = isolation
+        self._endpoint = endpoint
         self._bell = threading.Condition()
         self._calls: deque[_Call] = deque()
         self._messages: deque[x.Message] = deque()
@@ -357,7 +360,8 @@ class Engine:
         orders: list[x.Order] = []
         if found.launches:
             with self._database.read() as tx:
-                orders += [launch_of(a, self._around.terms.get(tx, a.key.seq), self._isolation) for a in found.launches]
+                terms, rules = self._around.terms, self._isolation
+                orders += [launch_of(a, terms.get(tx, a.key.seq), rules, self._endpoint) for a in found.launches]
         orders += [x.Stop(a.attempt_id, self._grace_seconds) for a in found.stops]
         orders += [x.Stop(attempt_id, 0.0) for attempt_id in found.strangers]
         orders += self._take_back()

@@ -91,6 +91,16 @@ def create_app(
     return app
 
 
+def by_port(app: ASGIApp, others: Mapping[int, ASGIApp]) -> ASGIApp:
+    """One application that serves several listeners: the one named for the port that a request came in by, else app."""
+
+    async def chosen(scope: Scope, receive: Receive, send: Send) -> None:
+        is_other = scope["type"] == "http" and scope["server"][1] in others
+        await (others[scope["server"][1]] if is_other else app)(scope, receive, send)
+
+    return chosen
+
+
 async def _health(_request: Request) -> Response:
     return JSONResponse({"status": "ok"})
 

@@ -12,18 +12,22 @@ from batchyard.api.context import Settings
 from batchyard.engine.clock import SystemClock
 from batchyard.engine.loop import Engine
 from batchyard.engine.retention import Retention
+from batchyard.engine.task_endpoint import TaskEndpoint, TaskTokens
 from batchyard.executors.interface import Capacity
 from batchyard.executors.machine import machine_capacity
 from batchyard.executors.process import ProcessExecutor
 from batchyard.logs.files import logs_folder
 from batchyard.logs.remover import remove_logs
 from batchyard.server import listen
-from batchyard.server.app import create_app
+from batchyard.server.app import by_port, create_app
 from batchyard.server.configuration import Configuration
 from batchyard.server.data_folder import DataFolder
 from batchyard.server.dispatch import OperationDispatch
 from batchyard.server.event_streams import EventStreams
 from batchyard.server.gate import Gate
+from batchyard.server.job_roles import RoleSource
+from batchyard.server.task_app import create_task_app
+from batchyard.server.task_listener import task_listener, task_url
 from batchyard.server.webhook_settings import Webhook
 from batchyard.server.webhooks import WebhookThread
 from batchyard.store.database import Database
@@ -49,6 +53,9 @@ class Yard:
         self._database = self._open_database()
         self._database.migrate()
         self.capacity = self._capacity()
+        self._listener = task_listener(configuration.data)
+        self._tokens = TaskTokens(self._folder.token_key())
+        self._roles = RoleSource(configuration.roles)
         executor = ProcessExecutor(configuration.data, log_cap_bytes=configuration.log_cap_bytes)
         clock = SystemClock()
         self._engine = Engine(
@@ -58,6 +65,7 @@ class Yard:
             clock=clock,
             stop_grace_seconds=configuration.stop_grace_seconds,
             retention=self._retention(),
+            endpoint=TaskEndpoint(task_url(self._listener), self._tokens, self._roles.names),
         )
         settings = Settings(
             account=configuration.account,
@@ -81,8 +89,10 @@ class Yard:
         streams = EventStreams(self._database, gate, self._dispatch.context)
         self._engine.history_watchers.append(streams.bell.ring)
         app = create_app(self._dispatch, gate=gate, routes=[streams.route])
+        tasks = create_task_app(self._dispatch, self._tokens, self._roles)
+        served = by_port(app, {self._listener.getsockname()[1]: tasks})
         gc.freeze()  # the service model stays for good; going over it in each full collection would halt all for 0.1 s
-        listen.run(app, chosen.host, chosen.port, on_ready, streams.close)
+        listen.run(served, chosen.host, chosen.port, on_ready, streams.close, [self._listener])
         streams.wait_closed()
 
     def close(self) -> None:
@@ -92,6 +102,7 @@ class Yard:
         self._engine.stop()
         self._dispatch.close()
         self._database.close()
+        self._listener.close()
         self._folder.close()
 
     def _webhook(self, settings: Webhook) -> WebhookThread:

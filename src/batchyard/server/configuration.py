@@ -1,5 +1,6 @@
 """What the operator chose: defaults, then `batchyard.toml`, then the flags of `serve`."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -7,8 +8,9 @@ from typing import Any
 import msgspec
 import platformdirs
 
-from batchyard.server import access_keys, webhook_settings
+from batchyard.server import access_keys, job_roles, webhook_settings
 from batchyard.server.access_keys import Auth
+from batchyard.server.job_roles import JobRole
 from batchyard.server.problem import ConfigurationProblem
 from batchyard.server.webhook_settings import Webhook
 
@@ -46,10 +48,10 @@ class Configuration:
     max_vcpus, max_memory (MiB): what jobs may hold together; None is what the machine has, more is overcommitment by
     choice. log_cap_bytes: of one attempt's log, None for no cap. stop_grace_seconds: between SIGTERM and SIGKILL.
     synchronous: SQLite's; anything less than FULL gives up promise 1 on power loss. auth: who may call, everyone if it
-    has no keys. limits: how often. retention: for how long. compatibility: what AWS does and a yard need not.
-    volumes: the folder for each EFS file system, access point, S3 file system or claim.
-    host_access: whether containers may have folders and devices of the host and be privileged; None: only while the
-    server listens on this machine alone. webhooks: who is told of events.
+    has no keys. limits: how often. roles: the credentials that jobs get, by the role that they name. retention: for how
+    long. compatibility: what AWS does and a yard need not. volumes: the folder for each EFS file system, access point,
+    S3 file system or claim. host_access: whether containers may have folders and devices of the host and be privileged;
+    None: only while the server listens on this machine alone. webhooks: who is told of events.
     """
 
     host: str = "127.0.0.1"
@@ -69,6 +71,7 @@ class Configuration:
     limits: Limits = field(default_factory=Limits)
     retention: Keeping = field(default_factory=Keeping)
     compatibility: Compatibility = field(default_factory=Compatibility)
+    roles: Mapping[str, JobRole] = field(default_factory=dict)
     volumes: dict[str, str] = field(default_factory=dict)
     host_access: bool | None = None
     webhooks: tuple[Webhook, ...] = ()
@@ -99,6 +102,7 @@ def read_configuration(file: Path | None, flags: dict[str, Any]) -> Configuratio
             data=configuration.data.expanduser().absolute(),
             auth=access_keys.checked(configuration.auth, file),
             webhooks=webhook_settings.checked(configuration.webhooks, file),
+            roles=job_roles.checked(configuration.roles, file),
         )
     )
 

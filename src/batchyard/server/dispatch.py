@@ -8,7 +8,7 @@ import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from batchyard.api import access
 from batchyard.api.context import Answer, Context, Settings
@@ -23,6 +23,8 @@ from batchyard.store.transaction import Transaction
 from batchyard.wire.model import Operation
 
 READERS = 4
+
+T = TypeVar("T")
 
 
 class OperationDispatch:
@@ -59,6 +61,10 @@ class OperationDispatch:
         )
         return await future
 
+    async def read(self, look: Callable[[Transaction], T]) -> T:
+        """What `look` finds in the last commit. Raises what it raises."""
+        return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, look)
+
     @staticmethod
     def _deliver(loop: asyncio.AbstractEventLoop, settlements: Sequence[Callable[[], None]]) -> None:
         """Have the event loop settle the requests of one transaction, waking it once."""
@@ -70,9 +76,9 @@ class OperationDispatch:
         with contextlib.suppress(RuntimeError):  # The loop has ended, and with it whoever waited.
             loop.call_soon_threadsafe(settle_all)
 
-    def _read(self, carry_out: Callable[[Transaction], Answer]) -> Mapping[str, Any]:
+    def _read(self, look: Callable[[Transaction], T]) -> T:
         with self._database.read() as tx:
-            return carry_out(tx)
+            return look(tx)
 
     def _carry_out(
         self, operation: Operation, found: Endpoint, request: dict[str, Any], asked: RequestContext, tx: Transaction

@@ -8,7 +8,7 @@ import contextlib
 import signal
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -33,12 +33,13 @@ def run(
     port: int,
     on_ready: Callable[[str, int], None],
     on_stopping: Callable[[], None] = lambda: None,
+    others: Sequence[socket.socket] = (),
 ) -> None:
     """Serves until told to stop: by SIGTERM or SIGINT when called from the main thread.
 
-    port 0 picks a free one. on_ready is called with the host and the real port once connections are accepted. After the
-    signal no connection is accepted, on_stopping is called so that answers without end may end, requests under way are
-    finished, and the call returns.
+    port 0 picks a free one. others are sockets that listen already and are served by the same application. on_ready is
+    called with the host and the real port once connections are accepted. After the signal no connection is accepted,
+    on_stopping is called so that answers without end may end, requests under way are finished, and the call returns.
 
     Raises OSError if the address cannot be bound.
     """
@@ -57,7 +58,8 @@ def run(
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
     with _bound(host, port, config.backlog) as listener:
-        _Server(config, lambda: on_ready(host, listener.getsockname()[1]), on_stopping).run(sockets=[listener])
+        server = _Server(config, lambda: on_ready(host, listener.getsockname()[1]), on_stopping)
+        server.run(sockets=[listener, *others])
 
 
 def _bound(host: str, port: int, backlog: int) -> socket.socket:

@@ -27,7 +27,7 @@ default_batch_tags = False
 autocreate_job_def = False
 job_def_name = {definition}
 job_monitor_interval = 0.2
-job_stale_time = 0.5
+job_stale_time = 3
 min_array_size = 3
 """
 
