@@ -7,12 +7,17 @@ from batchyard.core.jobs import Attempt, Terms
 from batchyard.core.parameters import expand
 from batchyard.core.resolved_nodes import node_address
 from batchyard.core.resolved_tasks import PlacedContainer, placed_containers
+from batchyard.core.training import TrainingSite
 from batchyard.engine.isolation import IsolationRules, isolation_of
+from batchyard.engine.training_launches import training_launch_of
 from batchyard.executors.interface import Container, ContainerDependency, Launch, Ulimit
 
 
-def launch_of(attempt: Attempt, terms: Terms, rules: IsolationRules | None = None) -> Launch:
-    """The order that starts this attempt. `rules` for its isolation; None for an executor that isolates nothing."""
+def launch_of(attempt: Attempt, terms: Terms, site: TrainingSite, rules: IsolationRules | None = None) -> Launch:
+    """The order that starts this attempt. `rules` for its isolation; None for an executor that isolates nothing. `site`
+    says where training jobs keep what they make."""
+    if terms.service is not None:
+        return training_launch_of(attempt, terms, terms.service.training, site)
     added = _batch_environment(attempt, terms)
     placed = placed_containers(terms.resolved.containers)
     return Launch(

@@ -31,6 +31,7 @@ from batchyard.core.ids import AttemptId, Millis
 from batchyard.core.jobs import Attempt
 from batchyard.core.placement import Room
 from batchyard.engine.blocked import Blocked
+from batchyard.core.training import TrainingSite
 from batchyard.engine.clock import Clock, Ids, RandomIds, SystemClock
 from batchyard.engine.isolation import IsolationRules
 from batchyard.engine.launches import launch_of
@@ -104,7 +105,9 @@ class Engine:
         stop_grace_seconds: float = 30.0,
         isolation: IsolationRules | None = None,
         retention: Retention | None = None,
+        training_site: TrainingSite | None = None,
     ) -> None:
+        self._site = training_site or TrainingSite()
         self._database = database
         self._executor = executor
         self._capacity = capacity
@@ -357,7 +360,7 @@ class Engine:
         orders: list[x.Order] = []
         if found.launches:
             with self._database.read() as tx:
-                orders += [launch_of(a, self._around.terms.get(tx, a.key.seq), self._isolation) for a in found.launches]
+                orders += [self._launch(tx, attempt) for attempt in found.launches]
         orders += [x.Stop(a.attempt_id, self._grace_seconds) for a in found.stops]
         orders += [x.Stop(attempt_id, 0.0) for attempt_id in found.strangers]
         orders += self._take_back()
@@ -366,6 +369,9 @@ class Engine:
         self._held.attempts.update(a.attempt_id for a in found.launches)
         self._held.attempts.difference_update(found.strangers)
         self._held.being_stopped.update(a.attempt_id for a in found.stops)
+
+    def _launch(self, tx: Transaction, attempt: Attempt) -> x.Launch:
+        return launch_of(attempt, self._around.terms.get(tx, attempt.key.seq), self._site, self._isolation)
 
     def _waiting_ahead(self) -> list[Attempt]:
         """Attempts that wait for a slot at the executor: none, unless very short jobs were placed ahead."""
@@ -392,7 +398,7 @@ class Engine:
         stale = [attempt for attempt in self._ahead if attempt.placed_at <= before]
         for seq in {attempt.key.seq for attempt in stale}:
             terms = self._around.terms.peek(seq)
-            if terms is not None:
+            if terms is not None and terms.definition_id is not None:
                 self._around.pace.forget(terms.definition_id)
         wanted = dict.fromkeys([*(attempt.attempt_id for attempt in stale), *self._outranked])
         asked = [attempt_id for attempt_id in wanted if attempt_id not in self._held.asked_back]

@@ -9,6 +9,8 @@ from functools import partial
 from batchyard.api.batch.compute_environments import create_compute_environment
 from batchyard.api.batch.job_queues import create_job_queue
 from batchyard.api.context import Settings
+from batchyard.core.service_capacity import InstanceSize, InstanceSizes
+from batchyard.core.training import TrainingSite
 from batchyard.engine.clock import SystemClock
 from batchyard.engine.loop import Engine
 from batchyard.engine.retention import Retention
@@ -19,7 +21,7 @@ from batchyard.logs.files import logs_folder
 from batchyard.logs.remover import remove_logs
 from batchyard.server import listen
 from batchyard.server.app import create_app
-from batchyard.server.configuration import Configuration
+from batchyard.server.configuration import Configuration, Instance
 from batchyard.server.data_folder import DataFolder
 from batchyard.server.dispatch import OperationDispatch
 from batchyard.server.event_streams import EventStreams
@@ -58,6 +60,7 @@ class Yard:
             clock=clock,
             stop_grace_seconds=configuration.stop_grace_seconds,
             retention=self._retention(),
+            training_site=_training_site(configuration),
         )
         settings = Settings(
             account=configuration.account,
@@ -67,6 +70,7 @@ class Yard:
             executor_name=executor.name,
             executor_note=PROCESS_NOTE,
             token_key=self._folder.token_key(),
+            training_instances=_training_instances(configuration),
             logs=logs_folder(configuration.data),
         )
         self._dispatch = OperationDispatch(self._database, self._engine, clock, settings)
@@ -149,3 +153,17 @@ class Yard:
             },
         )
         tx.engine_state.set("defaults made", "yes")
+
+
+def _training_site(configuration: Configuration) -> TrainingSite:
+    folders = {uri: str(folder.expanduser()) for uri, folder in configuration.service_jobs.folders.items()}
+    return TrainingSite(str(configuration.data / "training"), folders, configuration.account)
+
+
+def _training_instances(configuration: Configuration) -> InstanceSizes:
+    def size(instance: Instance) -> InstanceSize:
+        return InstanceSize(instance.vcpus, instance.memory, instance.gpus)
+
+    chosen = configuration.service_jobs
+    by_type = {name: size(instance) for name, instance in chosen.instances.items()}
+    return InstanceSizes(size(chosen.instance), by_type)
