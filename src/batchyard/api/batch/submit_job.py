@@ -14,7 +14,6 @@ from batchyard.core import names, quotas, refusals, resources
 from batchyard.core.dependencies import N_TO_N, SEQUENTIAL, Edge
 from batchyard.core.ids import JobSeq
 from batchyard.core.intervals import NOTHING, Indexes
-from batchyard.core.job_queues import SAGEMAKER_TRAINING
 from batchyard.core.jobs import Job, JobKey, JobStatus, Terms
 from batchyard.core.placement import Room
 from batchyard.core.resources import JobQueue
@@ -37,8 +36,6 @@ def submit_job(context: Context, request: Request) -> dict[str, Any]:
     wanted = _depends_on(request, size)
     tags = new_tags(request.get("tags"))
     queue = open_queue(context, request)
-    if queue.document["jobQueueType"] == SAGEMAKER_TRAINING:
-        raise refusals.service_job_queue(queue.name)
     definition = find_job_definition(context.tx, request["jobDefinition"])
     if definition is None or definition.status != resources.ACTIVE:
         raise refusals.job_definition_not_found(request["jobDefinition"])

@@ -33,11 +33,6 @@ def not_a_service_job_queue(name: str) -> Refusal:
     return bare(f"Service jobs can only be submitted to job queues of type SAGEMAKER_TRAINING, JobQueue {name} is not.")
 
 
-def service_job_queue(name: str) -> Refusal:
-    """SubmitJob to a queue of type SAGEMAKER_TRAINING. [chosen]"""
-    return bare(f"JobQueue {name} is of type SAGEMAKER_TRAINING, only service jobs can be submitted to it.")
-
-
 def service_job_not_found(job_id: str) -> Refusal:
     """DescribeServiceJob and UpdateServiceJob with an unknown id. [chosen]"""
     return bare(f"ServiceJob {job_id} not found.")
