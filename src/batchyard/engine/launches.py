@@ -13,11 +13,13 @@ from batchyard.engine.training_launches import training_launch_of
 from batchyard.executors.interface import Container, ContainerDependency, Launch, Ulimit
 
 
-def launch_of(attempt: Attempt, terms: Terms, site: TrainingSite, rules: IsolationRules | None = None) -> Launch:
+def launch_of(
+    attempt: Attempt, terms: Terms, rules: IsolationRules | None = None, site: TrainingSite | None = None
+) -> Launch:
     """The order that starts this attempt. `rules` for its isolation; None for an executor that isolates nothing. `site`
     says where training jobs keep what they make."""
     if terms.service is not None:
-        return training_launch_of(attempt, terms, terms.service.training, site)
+        return training_launch_of(attempt, terms, terms.service.training, site or TrainingSite())
     added = _batch_environment(attempt, terms)
     placed = placed_containers(terms.resolved.containers)
     return Launch(

@@ -107,7 +107,7 @@ class Engine:
         retention: Retention | None = None,
         training_site: TrainingSite | None = None,
     ) -> None:
-        self._site = training_site or TrainingSite()
+        self._site = training_site
         self._database = database
         self._executor = executor
         self._capacity = capacity
@@ -371,7 +371,7 @@ class Engine:
         self._held.being_stopped.update(a.attempt_id for a in found.stops)
 
     def _launch(self, tx: Transaction, attempt: Attempt) -> x.Launch:
-        return launch_of(attempt, self._around.terms.get(tx, attempt.key.seq), self._site, self._isolation)
+        return launch_of(attempt, self._around.terms.get(tx, attempt.key.seq), self._isolation, self._site)
 
     def _waiting_ahead(self) -> list[Attempt]:
         """Attempts that wait for a slot at the executor: none, unless very short jobs were placed ahead."""
