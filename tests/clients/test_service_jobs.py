@@ -253,6 +253,62 @@ def test_a_client_token_makes_one_job_of_one_request(training: Training) -> None
     assert training.shell("false", clientToken=token) != first
 
 
+SETTINGS = """
+max_vcpus = 2.0
+max_memory = 4096
+
+[service_jobs.instance]
+vcpus = 0.5
+memory = 1024
+
+[service_jobs.instances."ml.huge"]
+vcpus = 100.0
+
+[service_jobs.folders]
+"s3://my-bucket" = "{bucket}"
+"""
+
+WEIGHT = """
+import json, os, pathlib, sys
+assert sys.argv[1:] == ["--rate", "0.5"], sys.argv
+numbers = pathlib.Path(os.environ["SM_CHANNEL_TRAIN"], "numbers.csv").read_text().split()
+weight = float(os.environ["SM_HP_RATE"]) * sum(map(float, numbers))
+pathlib.Path(os.environ["SM_MODEL_DIR"], "model.json").write_text(json.dumps({"weight": weight}))
+"""
+
+
+def test_the_settings_say_what_s3_means_and_what_an_instance_is(tmp_path: Path) -> None:
+    bucket, settings = tmp_path / "bucket", tmp_path / "settings.toml"
+    for folder, file, text in (("code", "train.py", WEIGHT), ("numbers", "numbers.csv", "1\n2\n")):
+        (bucket / folder).mkdir(parents=True)
+        (bucket / folder / file).write_text(text)
+    settings.write_text(SETTINGS.format(bucket=bucket))
+    server = ServerProcess(tmp_path, "--config", str(settings))
+    server.start()
+    try:
+        training = Training(Yard.at(server))
+        channel = {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": "s3://my-bucket/numbers"}}
+        program = {"sagemaker_program": "train.py", "sagemaker_submit_directory": "s3://my-bucket/code"}
+        payload = {
+            "AlgorithmSpecification": {"TrainingImage": "any", "TrainingInputMode": "File"},
+            "HyperParameters": {"rate": "0.5", **program},
+            "InputDataConfig": [{"ChannelName": "train", "DataSource": channel}],
+            "OutputDataConfig": {"S3OutputPath": "s3://my-bucket/models"},
+        }
+        job = training.ended(training.submit(payload=payload))
+        assert job["statusReason"] == COMPLETED
+        model = bucket / "models" / training.name_of(job) / "model" / "model.json"
+        assert json.loads(model.read_text()) == {"weight": 1.5}
+
+        huge = training.submit("true", payload={"ResourceConfig": {"InstanceType": "ml.huge"}})
+        job = wait_for(lambda: job if "statusReason" in (job := training.describe(huge)) else None, "a reason")
+        assert job["status"] == "RUNNABLE"
+        assert job["statusReason"].startswith("MISCONFIGURATION:JOB_RESOURCE_REQUIREMENT")
+        training.clear()
+    finally:
+        server.end()
+
+
 def test_a_training_job_runs_on_under_a_killed_server(tmp_path: Path) -> None:
     server = ServerProcess(tmp_path, "--max-vcpus", "4", "--max-memory", "65536", settings={"stop_grace_seconds": 1.0})
     server.start(steady_port())

@@ -5,7 +5,7 @@ through an index that holds nothing but what can be placed.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from heapq import merge
 from operator import attrgetter
@@ -58,18 +58,18 @@ class Yard:
         return (*queue.compute_environments, *names)
 
 
-def snapshot(changes: Changes, yard: Yard, machine: Room, active: Iterable[Attempt], pace: Pace) -> Snapshot:
+def snapshot(changes: Changes, yard: Yard, machine: Room, active: Collection[Attempt], pace: Pace) -> Snapshot:
     """The plan's view of this moment. Everything decided so far must have been saved."""
     free = machine
     used = dict.fromkeys(yard.environments, 0.0)
-    instances: Counter[str] = Counter()
     for attempt in active:
         free = free.less(Room(attempt.vcpus, attempt.memory_mib, attempt.gpus))
         used[attempt.compute_environment] = used.get(attempt.compute_environment, 0.0) + attempt.vcpus
-        instances[attempt.compute_environment] += 1
     environments = {e.name: _environment(e, used[e.name], machine) for e in yard.environments.values()}
-    for service_environment in yard.service_environments.values():
-        environments |= _service_environments(service_environment, instances)
+    if yard.service_environments:
+        instances = Counter(attempt.compute_environment for attempt in active)
+        for service_environment in yard.service_environments.values():
+            environments |= _service_environments(service_environment, instances)
     waiting = changes.tx.jobs.queues_with_placeable()
     consuming = frozenset(changes.tx.jobs.queues_with_placeable(consuming=True))
     if consuming:

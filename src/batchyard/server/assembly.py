@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 from batchyard.api.batch.compute_environments import create_compute_environment
 from batchyard.api.batch.job_queues import create_job_queue
@@ -156,7 +157,7 @@ class Yard:
 
 
 def _training_site(configuration: Configuration) -> TrainingSite:
-    folders = {uri: str(folder.expanduser()) for uri, folder in configuration.service_jobs.folders.items()}
+    folders = {uri: str(Path(folder).expanduser()) for uri, folder in configuration.service_jobs.folders.items()}
     return TrainingSite(str(configuration.data / "training"), folders, configuration.account)
 
 

@@ -48,7 +48,7 @@ class ServiceJobs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     instance: Instance = Instance()
     instances: dict[str, Instance] = {}
-    folders: dict[str, Path] = {}
+    folders: dict[str, str] = {}
 
 
 def default_data_folder() -> Path:
@@ -184,5 +184,5 @@ def _check_service_jobs(chosen: ServiceJobs) -> None:
         if instance.vcpus <= 0 or instance.memory < 1 or instance.gpus < 0:
             raise ConfigurationProblem(f"service_jobs: {name} must have vcpus and memory above 0, and no gpus below 0.")
     for uri, folder in chosen.folders.items():
-        if not folder.expanduser().is_absolute():
+        if not Path(folder).expanduser().is_absolute():
             raise ConfigurationProblem(f"service_jobs.folders: the folder of {uri} must be an absolute path.")
