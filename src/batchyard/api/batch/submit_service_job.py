@@ -20,9 +20,9 @@ from batchyard.core.job_definitions import check_scheduling_priority
 from batchyard.core.job_queues import SAGEMAKER_TRAINING
 from batchyard.core.jobs import Job, JobKey, JobStatus, Terms
 from batchyard.core.placement import Room
+from batchyard.core.resolved_tasks import DEFAULT_CONTAINER, ResolvedContainer
 from batchyard.core.resources import JobQueue
 from batchyard.core.scheduling_policies import QUOTA_SHARE
-from batchyard.core.resolved_tasks import DEFAULT_CONTAINER, ResolvedContainer
 from batchyard.core.submission import ResolvedJob
 from batchyard.core.tags import new_tags
 from batchyard.core.training import LOG_GROUP, ServiceTerms, TrainingRequest, read_training_request
