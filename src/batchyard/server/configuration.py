@@ -66,8 +66,8 @@ class Configuration:
     has no keys. limits: how often. retention: for how long. compatibility: what AWS does and a yard need not.
     volumes: the folder for each EFS file system, access point, S3 file system or claim.
     host_access: whether containers may have folders and devices of the host and be privileged; None: only while the
-    server listens on this machine alone. webhooks: who is told of events. service_jobs: what training instances are, and
-    where their data lies.
+    server listens on this machine alone. webhooks: who is told of events. service_jobs: what training instances are,
+    and where their data lies.
     """
 
     host: str = "127.0.0.1"

@@ -30,10 +30,15 @@ _SCHEDULED = "SCHEDULED"
 def describe_service_job(context: Context, request: Request) -> dict[str, Any]:
     """DescribeServiceJob: one service job, with all its attempts that have ended. Raises Refusal for an unknown id."""
     row = _required(context, request["jobId"])
-    job, terms = row.job, context.tx.jobs.terms(row.seq)
+    terms = context.tx.jobs.terms(row.seq)
+    tags = context.tx.tags.get(f"service-job/{row.job_id}")
+    return service_job_detail(context, row, terms, context.tx.attempts.of_job(JobKey(row.seq))) | {"tags": tags}
+
+
+def service_job_detail(context: Context, row: JobRow, terms: Terms, attempts: Sequence[Attempt]) -> dict[str, Any]:
+    """A service job without its tags; attempts: all of them, oldest first."""
     service = terms.service
     assert service is not None
-    attempts = context.tx.attempts.of_job(JobKey(row.seq))
     detail = {
         **_common(context, row, terms, attempts[-1] if attempts else None),
         "attempts": [_attempt(context, each) for each in attempts if each.stopped_at is not None],
@@ -42,9 +47,8 @@ def describe_service_job(context: Context, request: Request) -> dict[str, Any]:
         "retryStrategy": terms.resolved.retry_strategy,
         "schedulingPriority": row.scheduling_priority,
         "serviceRequestPayload": service.payload,
-        "tags": context.tx.tags.get(f"service-job/{row.job_id}"),
         "timeoutConfig": service.timeout_config,
-        "isTerminated": job.is_terminated,
+        "isTerminated": row.job.is_terminated,
     }
     return {name: value for name, value in detail.items() if value is not None}
 
