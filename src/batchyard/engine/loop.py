@@ -30,8 +30,8 @@ from batchyard.core import reconcile
 from batchyard.core.ids import AttemptId, Millis
 from batchyard.core.jobs import Attempt
 from batchyard.core.placement import Room
-from batchyard.engine.blocked import Blocked
 from batchyard.core.training import TrainingSite
+from batchyard.engine.blocked import Blocked
 from batchyard.engine.clock import Clock, Ids, RandomIds, SystemClock
 from batchyard.engine.isolation import IsolationRules
 from batchyard.engine.launches import launch_of

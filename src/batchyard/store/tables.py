@@ -251,6 +251,7 @@ service_job_tokens = Table(
     Column("client_token", String, primary_key=True),
     Column("request", String, primary_key=True),
     Column("job_seq", Integer, nullable=False),
+    Index("ix_service_job_tokens_job", "job_seq"),
     sqlite_with_rowid=False,
 )
 
