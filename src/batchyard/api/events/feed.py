@@ -25,6 +25,7 @@ from batchyard.store.transaction import Transaction
 
 JOB_STATE_CHANGE = "Batch Job State Change"
 SERVICE_JOB_STATE_CHANGE = "Batch Service Job State Change"
+_NOT_TOLD = ("serviceRequestPayload", "scheduledAt")
 
 EVENTS_AT_ONCE = 200
 ROWS_AT_ONCE = 5_000
@@ -197,9 +198,9 @@ class _Telling:
             updated_at = row.children_updated_at if transition.status.is_terminal else None
             row = row._replace(children=children_then(row.children, transition), children_updated_at=updated_at)
         if terms.service is not None:
-            # Without tags and payload, as AWS does it (F 10.1).
+            # Without tags and payload, as AWS does it (F 10.1); the row keeps the latest scheduledAt alone.
             detail = service_job_detail(context, row._replace(job=job), terms, attempts)
-            del detail["serviceRequestPayload"]
+            detail = {name: value for name, value in detail.items() if name not in _NOT_TOLD}
             unique = event_id(terms.job_id, moment.numbered.seq)
             body = envelope(context, unique, SERVICE_JOB_STATE_CHANGE, transition.at, detail)
             return JobEvent(moment.position, unique, SERVICE_JOB_STATE_CHANGE, body)
