@@ -76,8 +76,7 @@ class Server:
         """Whether the last turn failed: what it was given waits for the next."""
         self._clock = clock
         self._faults = faults
-        self.settings = Settings()
-        self._settings = Settings(training_instances=InstanceSizes(InstanceSize(1.0, 300)))
+        self.settings = Settings(training_instances=InstanceSizes(InstanceSize(1.0, 300)))
         self._database = SimulatedDatabase(file, faults)
         self._has_rung = True
         self._due_at: int | None = None
