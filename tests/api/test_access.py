@@ -229,3 +229,29 @@ def test_other_operations_stay_open_and_new_ones_closed(two_queues: Yard) -> Non
     assert denied(two_queues, ALICE, "ListServiceJobs") == "*"
     assert denied(two_queues, ALICE, "logs.PutLogEvents", logGroupName=GROUP, logStreamName="s", logEvents=[]) == "*"
     assert denied(two_queues, ALICE, "DeleteJobQueue", jobQueue="hers") == arn("job-queue/hers")
+
+
+def service_job(yard: Yard, queue: str) -> str:
+    request = {"jobName": "train", "serviceJobType": "SAGEMAKER_TRAINING", "serviceRequestPayload": "{}"}
+    return str(yard.call("SubmitServiceJob", jobQueue=queue, **request)["jobId"])
+
+
+def test_service_jobs_belong_to_their_queues(yard: Yard) -> None:
+    limits = [{"maxCapacity": 1, "capacityUnit": "NUM_INSTANCES"}]
+    names = {"serviceEnvironmentName": "training", "serviceEnvironmentType": "SAGEMAKER_TRAINING"}
+    yard.call("CreateServiceEnvironment", capacityLimits=limits, **names)
+    order = [{"order": 1, "serviceEnvironment": "training"}]
+    for name in ("hers", "other"):
+        yard.call("CreateJobQueue", jobQueueName=name, priority=1, serviceEnvironmentOrder=order)
+    own, foreign = service_job(yard, "hers"), service_job(yard, "other")
+    resource = arn(f"service-job/{foreign}")
+    assert ask(yard, ALICE, "DescribeServiceJob", jobId=own)["jobId"] == own
+    for operation in ("DescribeServiceJob", "TerminateServiceJob", "UpdateServiceJob"):
+        assert denied(yard, ALICE, operation, jobId=foreign, schedulingPriority=1, reason="r") == resource
+    assert denied(yard, ALICE, "ListServiceJobs", jobQueue="other") == arn("job-queue/other")
+    assert denied(yard, ALICE, "TagResource", resourceArn=resource, tags={"a": "b"}) == resource
+    assert denied(yard, READER, "TerminateServiceJobs", jobs=[own], reason="r") == "*"
+    answer = ask(yard, ALICE, "TerminateServiceJobs", jobs=[own, foreign, "unknown"], reason="enough")
+    assert answer["successful"] == [own, "unknown"]
+    assert [(error["job"], error["code"]) for error in answer["errors"]] == [(foreign, "AccessDenied")]
+    assert yard.call("DescribeServiceJob", jobId=foreign)["status"] == "RUNNABLE"

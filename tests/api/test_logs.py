@@ -295,7 +295,3 @@ def test_what_this_yard_does_not_do(yard: Yard, operation: str) -> None:
     refused = yard.refusal(operation)
     assert refused.code == "InvalidParameterException"
     assert f"{operation[5:]} is not available in this Batchyard" in refused.text
-
-
-def test_batch_operations_not_built_say_so(yard: Yard) -> None:
-    assert yard.refusal("SubmitServiceJob").text == "SubmitServiceJob is not available in this Batchyard."

@@ -80,6 +80,12 @@ def _add_service_environment(yard: Yard, number: int) -> None:
     )
 
 
+def _service_job(yard: Yard, number: int) -> None:
+    yard.now = Millis(yard.now + 1)
+    names = {"jobName": f"train-{number}", "jobQueue": "plain-training", "serviceJobType": "SAGEMAKER_TRAINING"}
+    yard.call("SubmitServiceJob", serviceRequestPayload="{}", **names)
+
+
 def _attempt(yard: Yard, number: int) -> None:
     yard.now = Millis(yard.now + 10_000)
     yard.attempt(number, (0, f"line of {number}"), stream=f"s{number % 3}/{number}")
@@ -143,6 +149,14 @@ LISTINGS = [
         {"consumableResource": "scarce", "filters": [{"name": "JOB_STATUS", "values": ["RUNNABLE"]}]},
     ),
     Listing(
+        "ListServiceJobs",
+        "jobSummaryList",
+        "jobId",
+        _service_job,
+        lambda yard, job_id: yard.call("TerminateServiceJob", jobId=job_id, reason="enough"),
+        {"jobQueue": "plain-training", "jobStatus": "RUNNABLE"},
+    ),
+    Listing(
         "ListQuotaShares", "quotaShares", "quotaShareArn", _add_quota_share, _quota_share, {"jobQueue": "training"}
     ),
     Listing(
@@ -188,6 +202,7 @@ def furnished(yard: Yard) -> Yard:
     order = [{"order": 1, "serviceEnvironment": "s0"}]
     queue = {"jobQueueName": "training", "priority": 1, "schedulingPolicyArn": policy}
     yard.call("CreateJobQueue", {**queue, "serviceEnvironmentOrder": order})
+    yard.call("CreateJobQueue", jobQueueName="plain-training", priority=1, serviceEnvironmentOrder=order)
     return yard
 
 

@@ -129,10 +129,19 @@ def test_a_queue_of_service_environments_with_quota_shares(yard: Yard) -> None:
     assert yard.batch.describe_quota_share(quotaShareArn=share)["status"] == "VALID"
     pages = yard.batch.get_paginator("list_quota_shares").paginate(jobQueue="training").build_full_result()
     assert [each["quotaShareArn"] for each in pages["quotaShares"]] == [share]
-    with pytest.raises(ClientError, match="SubmitServiceJob is not available in this Batchyard"):
-        yard.batch.submit_service_job(
-            jobName="j", jobQueue="training", serviceJobType="SAGEMAKER_TRAINING", serviceRequestPayload="{}"
-        )
+    job = {
+        "jobName": "j",
+        "jobQueue": "training",
+        "serviceJobType": "SAGEMAKER_TRAINING",
+        "serviceRequestPayload": "{}",
+    }
+    with pytest.raises(ClientError, match="must specify quotaShareName"):
+        yard.batch.submit_service_job(**job)
+    job_id = yard.batch.submit_service_job(**job, quotaShareName="team")["jobId"]
+    found = yard.batch.list_service_jobs(
+        jobQueue="training", jobStatus="RUNNABLE", filters=[{"name": "QUOTA_SHARE_NAME", "values": ["team"]}]
+    )
+    assert [(each["jobId"], each["quotaShareName"]) for each in found["jobSummaryList"]] == [(job_id, "team")]
     remove_queue(yard, "training")
     yard.batch.update_service_environment(serviceEnvironment="training", state="DISABLED")
     yard.batch.delete_service_environment(serviceEnvironment="training")

@@ -167,3 +167,29 @@ def test_more_than_can_ever_be_supplied_is_a_misfit() -> None:
     found = supplied(queue(consuming(1, ("x", 2)), consuming(2, ("x", 1))), x=(1, 1))
     assert found.misfits == {1: reasons.CONSUMABLE_RESOURCE}
     assert placed(found) == [(2, "a", 1)]
+
+
+def training(seq: int, instance_type: str = "ml.m5.large", vcpus: float = 1) -> Candidate:
+    return Candidate(JobSeq(seq), Room(vcpus, 100), instance_type=instance_type)
+
+
+def test_service_jobs_take_instances_whatever_they_need_of_the_machine() -> None:
+    environments = (environment("s", 2, 1), environment("a"))
+    found = planned(
+        queue(training(1, vcpus=4), training(2, vcpus=4), environments=("s",)),
+        queue(one(3, 4)),
+        environments=environments,
+    )
+    assert placed(found) == [(1, "s", 1), (3, "a", 1)]
+    assert found.held == {2: {"s"}}
+
+
+def test_limits_in_instance_types_hold_for_their_type_alone() -> None:
+    names = ("s/large", "s/small")
+    environments = (Environment("s/large", 1, 0, True, "large"), Environment("s/small", 1, 0, True, "small"))
+    found = planned(
+        queue(training(1, "small"), training(2, "huge"), training(3, "large"), environments=names),
+        environments=environments,
+    )
+    assert placed(found) == [(1, "s/small", 1), (3, "s/large", 1)]
+    assert found.misfits == {2: reasons.SERVICE_ENVIRONMENT_LIMIT}

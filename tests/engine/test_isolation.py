@@ -11,7 +11,7 @@ from batchyard.core.resolved_tasks import ResolvedContainer
 from batchyard.core.resources import JobDefinition
 from batchyard.core.submission import resolve
 from batchyard.engine.isolation import IsolationRules, isolation_of
-from batchyard.engine.launches import launch_of
+from batchyard.engine.launches import LaunchSettings, launch_of
 from batchyard.executors.interface import Device, Isolation, Mount, Tmpfs
 from tests.core.rows import attempt, terms
 
@@ -213,5 +213,7 @@ def test_only_an_executor_that_isolates_is_told() -> None:
     (container,) = job.resolved.containers
     job = replace(job, resolved=replace(job.resolved, containers=(replace(container, isolation={"privileged": True}),)))
     assert launch_of(attempt(), job).containers[0].isolation is None
-    assert launch_of(attempt(), job, IsolationRules()).containers[0].isolation == Isolation(privileged=True)
-    assert launch_of(attempt(), terms(), IsolationRules()).containers[0].isolation is None
+    assert launch_of(attempt(), job, LaunchSettings(IsolationRules())).containers[0].isolation == Isolation(
+        privileged=True
+    )
+    assert launch_of(attempt(), terms(), LaunchSettings(IsolationRules())).containers[0].isolation is None

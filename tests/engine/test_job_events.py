@@ -218,7 +218,7 @@ def test_an_event_says_for_ever_what_it_said_first(seed: int, tmp_path: Path) ->
         again = [(e.event_id, json.loads(e.body)) for page in read(world.database, limit=100) for e in page.events]
     finally:
         world.close()
-    assert len(seen) > 100
+    assert len(seen) > 40
     assert [event_id for event_id, _ in again] == [event_id for event_id, _ in seen]
     for (_, first), (_, later) in zip(seen, again, strict=True):
         assert _kept(later) == _kept(first)
@@ -227,7 +227,9 @@ def test_an_event_says_for_ever_what_it_said_first(seed: int, tmp_path: Path) ->
 def _kept(event: Event) -> Event:
     """Without what the rows cannot say for ever: tags are those of now, and a placement that was taken back is gone."""
     detail = dict(event["detail"])
-    del detail["tags"]
+    detail.pop("tags", None)  # events of service jobs have none
     if detail["status"] == "STARTING":
         del detail["container"]
+    if detail["status"] == "SCHEDULED":
+        detail.pop("latestAttempt", None)
     return {**event, "detail": detail}

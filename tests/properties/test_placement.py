@@ -68,7 +68,7 @@ def test_a_misfit_is_one_and_is_never_placed(snapshot: Snapshot) -> None:
     for queue in snapshot.queues:
         of_queue = [snapshot.environments[name] for name in queue.environments]
         for candidate in queue.candidates:
-            reason = never_fits(candidate.need, snapshot.machine, of_queue)
+            reason = never_fits(candidate, snapshot.machine, of_queue)
             assert made.misfits.get(candidate.seq) in (reason, None)
             assert reason is None or candidate.seq not in placed
 

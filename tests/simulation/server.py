@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from batchyard.api.context import Context, Settings
 from batchyard.api.operations import endpoint
 from batchyard.core.refusals import Refusal
+from batchyard.core.service_capacity import InstanceSize, InstanceSizes
 from batchyard.engine.loop import Engine
 from batchyard.engine.retention import Retention
 from batchyard.executors import interface as x
@@ -75,7 +76,7 @@ class Server:
         """Whether the last turn failed: what it was given waits for the next."""
         self._clock = clock
         self._faults = faults
-        self.settings = Settings()
+        self.settings = Settings(training_instances=InstanceSizes(InstanceSize(1.0, 300)))
         self._database = SimulatedDatabase(file, faults)
         self._has_rung = True
         self._due_at: int | None = None

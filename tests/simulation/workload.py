@@ -1,5 +1,6 @@
 """What clients ask for: a seeded stream of requests, some of them unwise."""
 
+import json
 import random
 from collections import deque
 from dataclasses import dataclass
@@ -25,7 +26,11 @@ LIMITS = [
 PERMITS, BUDGET = 3, 1_000_000
 """How much there is of `permits`, which come back, and of `budget`, which does not."""
 
+TRAINING, INSTANCES = "service-environment/training", 3
+"""What attempts call the service environment, and how many training instances it has at most."""
+
 _SIZES = (2, 3, 3, 5)
+_SERVICE_SHARE = 0.1
 _EVALUATE_ON_EXIT = (
     [{"onExitCode": "137", "action": "RETRY"}, {"onReason": "*", "action": "EXIT"}],
     [{"onStatusReason": "Host EC2*", "action": "RETRY"}, {"onReason": "*", "action": "EXIT"}],
@@ -60,7 +65,9 @@ class Client:
         self.submitted: list[Submitted] = []
         self.touched: set[str] = set()
         self.lost_queues: set[str] = set()
-        self.widest = dict(ENVIRONMENTS)
+        self.services: list[Submitted] = []
+        self.widest = ENVIRONMENTS | {TRAINING: INSTANCES}
+        self._service = random.Random(f"{seed} service")
         self._random = random.Random(f"{seed} client")
         self._needs = random.Random(f"{seed} needs")  # of its own: what else is asked does not depend on it
         self._details = random.Random(f"{seed} details")
@@ -92,6 +99,7 @@ class Client:
                 )
             )
         requests += [_create_queue(name) for name in QUEUES]
+        requests += _training()
         for name, total, kind in (("permits", PERMITS, "REPLENISHABLE"), ("budget", BUDGET, "NON_REPLENISHABLE")):
             resource = {"consumableResourceName": name, "totalQuantity": total, "resourceType": kind}
             requests.append(("CreateConsumableResource", resource))
@@ -113,6 +121,8 @@ class Client:
         """The next thing that somebody wants."""
         if self._next:
             return self._next.popleft()
+        if self._service.random() < _SERVICE_SHARE:
+            return self._service_request()
         kind = self._random.choices([make for _, make in self._kinds], [weight for weight, _ in self._kinds])[0]
         return kind()
 
@@ -146,6 +156,31 @@ class Client:
         if self._needs.random() < 0.25:
             request["consumableResourcePropertiesOverride"] = {"consumableResourceList": self._consumables()}
         return "SubmitJob", request
+
+    def _service_request(self) -> Request:
+        """Mostly another training job; sometimes one is terminated, or its environment changes."""
+        chance = self._service
+        if self.services and chance.random() < 0.2:
+            jobs = [chance.choice(self.services).job_id for _ in range(2)]
+            return "TerminateServiceJobs", {"jobs": jobs, "reason": "all of these"}
+        if chance.random() < 0.1:
+            limits = [{"maxCapacity": chance.randint(1, INSTANCES), "capacityUnit": "NUM_INSTANCES"}]
+            changes = {"state": chance.choice(["ENABLED", "DISABLED"]), "capacityLimits": limits}
+            return "UpdateServiceEnvironment", {"serviceEnvironment": "training", **changes}
+        program = chance.choice(["quick", "steady", "flaky", "flaky", "fails", "hangs", "stubborn", "missing"])
+        payload = {"AlgorithmSpecification": {"ContainerEntrypoint": [program]}}
+        rules = [{"action": "RETRY", "onStatusReason": "Received status from SageMaker: InternalServerError*"}]
+        rules += [{"action": chance.choice(["RETRY", "EXIT"]), "onStatusReason": "*"}]
+        request = {
+            "jobName": "train",
+            "jobQueue": "training",
+            "serviceJobType": "SAGEMAKER_TRAINING",
+            "serviceRequestPayload": json.dumps(payload),
+            "retryStrategy": {"attempts": chance.randint(1, 4), "evaluateOnExit": rules},
+            "timeoutConfig": {"attemptDurationSeconds": 60},
+            "clientToken": f"{chance.randrange(1000)}",
+        }
+        return "SubmitServiceJob", request
 
     def _consumables(self) -> list[dict[str, Any]]:
         """Sometimes more permits than there are."""
@@ -231,21 +266,36 @@ class Client:
     @staticmethod
     def last_requests() -> list[Request]:
         """When everything is to come to its end: all compute environments are open, as wide as they began."""
-        return [
+        requests: list[Request] = [
             (
                 "UpdateComputeEnvironment",
                 {"computeEnvironment": name, "state": "ENABLED", "computeResources": {"maxvCpus": vcpus}},
             )
             for name, vcpus in ENVIRONMENTS.items()
         ]
+        return [*requests, ("UpdateServiceEnvironment", {"serviceEnvironment": "training", "state": "ENABLED"})]
 
     def told(self, operation: str, request: dict[str, Any], answer: Any) -> None:
         """An answer came."""
         if operation == "SubmitJob" and isinstance(answer, dict):
             self.submitted.append(Submitted(answer["jobId"], request))
+        if operation == "SubmitServiceJob" and isinstance(answer, dict):
+            self.services.append(Submitted(answer["jobId"], request))
 
 
 def _create_queue(name: str) -> Request:
     priority, environments = QUEUES[name]
     order = [{"order": order, "computeEnvironment": environment} for order, environment in enumerate(environments)]
     return "CreateJobQueue", {"jobQueueName": name, "priority": priority, "computeEnvironmentOrder": order}
+
+
+def _training() -> list[Request]:
+    """A service environment and its queue."""
+    environment = {
+        "serviceEnvironmentName": "training",
+        "serviceEnvironmentType": "SAGEMAKER_TRAINING",
+        "capacityLimits": [{"maxCapacity": INSTANCES, "capacityUnit": "NUM_INSTANCES"}],
+    }
+    order = [{"order": 1, "serviceEnvironment": "training"}]
+    queue = {"jobQueueName": "training", "priority": 7, "serviceEnvironmentOrder": order}
+    return [("CreateServiceEnvironment", environment), ("CreateJobQueue", queue)]

@@ -9,11 +9,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from batchyard.api.batch.job_references import parse_job_id
+from batchyard.api.batch.job_references import find_service_job, parse_job_id
 from batchyard.api.context import Answer, Context
 from batchyard.api.logs.filter_log_events import STREAM_NAMES_MAX
 from batchyard.api.logs.log_references import log_group
-from batchyard.api.operations import Function, endpoint
+from batchyard.api.operations import Function
 from batchyard.api.references import tail_of
 from batchyard.core import access, quotas, refusals
 from batchyard.core.access import Principal
@@ -53,6 +53,12 @@ class Call:
         row = self.context.tx.jobs.find(parse_job_id(job_id).job_id)
         if row is not None and not access.may_use_queue(self.principal, self.context.tx.jobs.terms(row.seq).queue):
             raise self.denied(self.context.arn(f"job/{row.job_id}"))
+
+    def check_service_job(self, job_id: str) -> None:
+        """Raises Refusal for a service job of another queue."""
+        row = find_service_job(self.context.tx, job_id)
+        if row is not None and not access.may_use_queue(self.principal, self.context.tx.jobs.terms(row.seq).queue):
+            raise self.denied(self.context.arn(f"service-job/{row.job_id}"))
 
     def has(self, queue_arn: str) -> bool:
         """Whether the queue of an answer is the caller's."""
@@ -152,13 +158,21 @@ def _shown(member: str, queue_member: str) -> Scope:
 
 def _each_job(call: Call) -> Answer:
     """For what ends many jobs, each on its own."""
+    return _each(call, call.check_job)
+
+
+def _each_service_job(call: Call) -> Answer:
+    return _each(call, call.check_service_job)
+
+
+def _each(call: Call, check: Callable[[str], None]) -> Answer:
     jobs = call.request["jobs"]
     if len(jobs) > quotas.BULK_JOB_IDS:
         return call.proceed()
     own, errors = [], []
     for job_id in jobs:
         try:
-            call.check_job(job_id)
+            check(job_id)
         except Refusal as refusal:
             if refusal.code == "AccessDeniedException":
                 errors.append({"job": job_id, "code": "AccessDenied", "message": refusal.text})
@@ -175,19 +189,13 @@ def _of_resource(call: Call) -> Answer:
     if kind == "job":
         call.check_job(name)
     elif kind == "service-job":
-        _check_service_job(call, name)
+        call.check_service_job(name)
     return call.proceed()
 
 
 def _of_service_job(call: Call) -> Answer:
-    _check_service_job(call, call.request["jobId"])
+    call.check_service_job(call.request["jobId"])
     return call.proceed()
-
-
-def _check_service_job(call: Call, job_id: str) -> None:
-    found: Mapping[str, Any] = endpoint("batch.DescribeServiceJob").function(call.context, {"jobId": job_id})
-    if not call.has(found["jobQueue"]):
-        raise call.denied(call.context.arn(f"service-job/{found['jobId']}"))
 
 
 def _check_streams(call: Call, names: list[str]) -> None:
@@ -254,6 +262,7 @@ SCOPES: Mapping[str, Scope] = {
     "batch.TerminateJob": _of_job,
     "batch.TerminateJobs": _each_job,
     "batch.TerminateServiceJob": _of_service_job,
+    "batch.TerminateServiceJobs": _each_service_job,
     "batch.UntagResource": _of_resource,
     "batch.UpdateServiceJob": _of_service_job,
     "logs.CreateLogGroup": _anywhere,

@@ -1,12 +1,13 @@
 """What an operation is given besides its request."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from batchyard.core import quotas
 from batchyard.core.access import Principal
 from batchyard.core.ids import Arn, Millis
+from batchyard.core.service_capacity import InstanceSizes
 from batchyard.engine.clock import Ids
 from batchyard.engine.terms import TermsCache
 from batchyard.store.transaction import Transaction
@@ -26,6 +27,8 @@ class Settings:
     executor_note: str = ""
     token_key: bytes = bytes(32)
     """The secret of the data folder with which page tokens are signed."""
+    training_instances: InstanceSizes = field(default_factory=InstanceSizes)
+    """What training instances hold of this machine."""
     logs: Path = Path("logs")
     """The folder that holds what attempts wrote."""
 

@@ -16,7 +16,9 @@ from batchyard.api.batch import (
     quota_shares,
     scheduling_policies,
     service_environments,
+    service_jobs,
     submit_job,
+    submit_service_job,
     tags,
 )
 from batchyard.api.context import Answer, Context
@@ -30,7 +32,7 @@ Function = Callable[[Context, dict[str, Any]], Answer]
 class Endpoint:
     """What carries an operation out. One that writes is given the tick's transaction, the others a snapshot.
 
-    changes_resources: whether it may change a queue, a compute environment or a consumable resource, which the engine
+    changes_resources: whether it may change a queue, an environment or a consumable resource, which the engine
     then reads again, and looks again at what could never fit.
     """
 
@@ -107,6 +109,12 @@ OPERATIONS: Mapping[str, Endpoint] = {
     "batch.CancelJobs": Endpoint(end_jobs.cancel_jobs, writes=True),
     "batch.TerminateJob": Endpoint(end_jobs.terminate_job, writes=True),
     "batch.TerminateJobs": Endpoint(end_jobs.terminate_jobs, writes=True),
+    "batch.SubmitServiceJob": Endpoint(submit_service_job.submit_service_job, writes=True),
+    "batch.DescribeServiceJob": Endpoint(service_jobs.describe_service_job),
+    "batch.ListServiceJobs": Endpoint(service_jobs.list_service_jobs),
+    "batch.UpdateServiceJob": Endpoint(service_jobs.update_service_job, writes=True),
+    "batch.TerminateServiceJob": Endpoint(end_jobs.terminate_service_job, writes=True),
+    "batch.TerminateServiceJobs": Endpoint(end_jobs.terminate_service_jobs, writes=True),
     "batch.TagResource": Endpoint(tags.tag_resource, writes=True),
     "batch.UntagResource": Endpoint(tags.untag_resource, writes=True),
     "batch.ListTagsForResource": Endpoint(tags.list_tags_for_resource),

@@ -39,7 +39,7 @@ def container_metadata(context: Context, attempt: Attempt, terms: Terms, contain
     resolved, name, task_id = placed.container, placed.label, placed.task_id(attempt.attempt_id)
     docker_id = hashlib.sha256(container_id(attempt.attempt_id, container).encode()).hexdigest()
     image = resolved.image
-    family, _, revision = terms.definition.partition(":")
+    family, _, revision = (terms.definition or terms.job_name).partition(":")
     return {
         "DockerId": docker_id,
         "Name": name,
@@ -74,7 +74,7 @@ def task_metadata(context: Context, attempt: Attempt, terms: Terms, container: i
     cluster = _cluster(context, attempt)
     siblings = containers_of_task(terms, container)
     members = [each.container for each in siblings]
-    family, _, revision = terms.definition.partition(":")
+    family, _, revision = (terms.definition or terms.job_name).partition(":")
     return {
         "Cluster": context.arn(f"cluster/{cluster}", service="ecs"),
         "TaskARN": _task_arn(context, siblings[0].task_id(attempt.attempt_id), cluster),

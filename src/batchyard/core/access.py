@@ -63,6 +63,7 @@ _SUBMIT = (
     "batch.TerminateJob",
     "batch.TerminateJobs",
     "batch.TerminateServiceJob",
+    "batch.TerminateServiceJobs",
     "batch.UntagResource",
     "batch.UpdateServiceJob",
     "logs.CreateLogGroup",

@@ -52,6 +52,32 @@ def _evaluate_on_exit(entry: Mapping[str, Any]) -> dict[str, str]:
     return {**conditions, "action": action.lower()}
 
 
+def validate_service_retry_strategy(given: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """retryStrategy of a service job as describe calls echo it, None for None or {}.
+
+    The bounds are those of other jobs, but a pattern may have any printable character and looks at the status reason
+    alone (API Reference, ServiceJobEvaluateOnExit). Raises Refusal.
+    """
+    if not given:
+        return None
+    plain = validate_retry_strategy({"attempts": given.get("attempts")})
+    entries = given.get("evaluateOnExit") or ()
+    if len(entries) > quotas.EVALUATE_ON_EXIT_ENTRIES:
+        raise refusals.too_many_evaluate_on_exit()
+    return {**(plain or {}), "evaluateOnExit": [_on_status_reason(entry) for entry in entries]}
+
+
+def _on_status_reason(entry: Mapping[str, Any]) -> dict[str, str]:
+    action, pattern = str(entry.get("action") or ""), str(entry.get("onStatusReason") or "")
+    if not action or not pattern:
+        raise refusals.retry_without_status_reason()
+    if len(pattern) > _PATTERN_CHARACTERS:
+        raise refusals.evaluate_on_exit_too_long()
+    if not pattern.isprintable() or "*" in pattern[:-1]:
+        raise refusals.evaluate_on_exit_characters()
+    return {"action": action.upper(), "onStatusReason": pattern}
+
+
 def validate_timeout(given: Mapping[str, Any] | None) -> dict[str, int] | None:
     """timeout as describe calls echo it, in seconds; None if there is none (None or {}).
 

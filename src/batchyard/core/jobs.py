@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from batchyard.core.ids import AttemptId, JobId, JobSeq, Millis
 from batchyard.core.submission import ResolvedJob
+from batchyard.core.training import ServiceTerms
 
 
 class JobStatus(StrEnum):
@@ -98,18 +99,20 @@ class Terms:
     """What a job was submitted as; written once.
 
     resolved: definition and overrides merged. depends_on: echoed as given. region: that of the submitting signature,
-    which the job's environment carries on. queue: its name. definition: `name:revision`.
+    which the job's environment carries on. queue: its name. definition: `name:revision`. service: what a service job
+    is; such a job has no definition.
     """
 
     job_id: JobId
     job_name: str
     queue: str
-    definition: str
-    definition_id: int
+    definition: str | None
+    definition_id: int | None
     resolved: ResolvedJob
     depends_on: tuple[Mapping[str, Any], ...] = ()
     array_size: int | None = None
     region: str = "us-east-1"
+    service: ServiceTerms | None = None
 
     def child_id(self, array_index: int | None) -> JobId:
         """The id clients know: the job's own, or `<parent>:<index>` for an array child (F 2.2)."""

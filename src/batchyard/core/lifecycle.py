@@ -201,7 +201,7 @@ def _exited(job: Job, event: e.AttemptExited, terms: Terms | None, attempt: Atte
         stopped_at=event.at,
         exit_code=event.exit_code,
         reason=event.reason,
-        status_reason=reasons.TASK_FAILED_TO_START if event.failed_to_start else reasons.ESSENTIAL_CONTAINER_EXITED,
+        status_reason=_end_of_attempt(event, terms),
     )
     if started_at is not None:
         job = job._replace(started_at=started_at)
@@ -211,12 +211,20 @@ def _exited(job: Job, event: e.AttemptExited, terms: Terms | None, attempt: Atte
     return _after_failure(job, event.at, terms, ended)
 
 
+def _end_of_attempt(event: e.AttemptExited, terms: Terms | None) -> str:
+    if terms is not None and terms.service is not None:
+        succeeded = event.exit_code == 0
+        return reasons.TRAINING_COMPLETED if succeeded else reasons.training_failed(event.reason, event.exit_code)
+    return reasons.TASK_FAILED_TO_START if event.failed_to_start else reasons.ESSENTIAL_CONTAINER_EXITED
+
+
 def _lost(job: Job, event: e.AttemptLost, terms: Terms | None, attempt: Attempt | None) -> Decision:
     assert attempt is not None
+    is_training = terms is not None and terms.service is not None
     ended = attempt._replace(
         started_at=event.started_at if event.started_at is not None else attempt.started_at,
         stopped_at=event.at,
-        status_reason=reasons.host_terminated(attempt.instance_id),
+        status_reason=reasons.TRAINING_LOST if is_training else reasons.host_terminated(attempt.instance_id),
     )
     return _after_failure(job._replace(started_at=ended.started_at or job.started_at), event.at, terms, ended)
 

@@ -54,12 +54,17 @@ class Room:
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """A compute environment to place in: `limit` is maxvCpus, `used` what its active attempts hold."""
+    """A compute environment to place in: `limit` is maxvCpus, `used` what its active attempts hold.
+
+    Or a capacity limit of a service environment, counted in training instances; those of `unit` (an instance type)
+    alone, or of any (None).
+    """
 
     name: str
     limit: float
     used: float
     accepts: bool
+    unit: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +78,20 @@ class Supply:
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """A job at the head of its queue; an array counts as `available` equal jobs. `consumes`: what each of them needs of
-    consumable resources, as names and quantities above 0."""
+    consumable resources, as names and quantities above 0. `instance_type`: of a service job, which takes one
+    instance of its service environment's limit, whatever it needs of the machine."""
 
     seq: JobSeq
     need: Room
     available: int = 1
     ahead: int = 0
     consumes: tuple[tuple[str, int], ...] = ()
+    instance_type: str | None = None
+
+    @property
+    def takes(self) -> float:
+        """What it takes of an environment's limit: an instance, or its vCPUs."""
+        return self.need.vcpus if self.instance_type is None else 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,12 +138,13 @@ class Plan:
     is_cut_short: bool = False
 
 
-def never_fits(need: Room, machine: Room, environments: Sequence[Environment]) -> str | None:
+def never_fits(candidate: Candidate, machine: Room, environments: Sequence[Environment]) -> str | None:
     """Why a job could not be placed if everything were idle, or None (F 3.4)."""
-    if not machine.fits(need):
+    if not machine.fits(candidate.need):
         return reasons.JOB_RESOURCE_REQUIREMENT
-    if all(environment.limit < need.vcpus for environment in environments):
-        return reasons.COMPUTE_ENVIRONMENT_MAX_RESOURCE
+    if all(environment.limit < candidate.takes for environment in environments):
+        is_service_job = candidate.instance_type is not None
+        return reasons.SERVICE_ENVIRONMENT_LIMIT if is_service_job else reasons.COMPUTE_ENVIRONMENT_MAX_RESOURCE
     return None
 
 
@@ -146,6 +159,7 @@ class _Planner:
     def __init__(self, snapshot: Snapshot) -> None:
         self.snapshot = snapshot
         self.free = snapshot.free
+        # Of service environments: instances.
         self.free_vcpus = {name: e.limit - e.used for name, e in snapshot.environments.items()}
         self.held_back: set[str] = set()
         self.machine_is_held = False
@@ -162,17 +176,20 @@ class _Planner:
         return self.result
 
     def _serve(self, queue: QueueHeads) -> None:
-        environments = [self.snapshot.environments[n] for n in queue.environments if n in self.snapshot.environments]
+        of_queue = [self.snapshot.environments[n] for n in queue.environments if n in self.snapshot.environments]
         for candidate in queue.candidates:
-            reason = never_fits(candidate.need, self.snapshot.machine, environments)
+            environments = of_queue
+            if candidate.instance_type is not None:
+                environments = [e for e in of_queue if e.unit in (None, candidate.instance_type)]
+            reason = never_fits(candidate, self.snapshot.machine, environments)
             if candidate.consumes and reason is None:
                 reason = self._never_supplied(candidate)
             if reason is not None:
                 self.result.misfits[candidate.seq] = reason
                 continue
-            if not any(e.accepts for e in environments):
+            if not any(e.accepts for e in of_queue):
                 return
-            open_to = [e for e in environments if e.accepts and e.limit >= candidate.need.vcpus]
+            open_to = [e for e in environments if e.accepts and e.limit >= candidate.takes]
             if not open_to:
                 continue
             number = self._supply(candidate) if candidate.consumes else candidate.available
@@ -209,8 +226,8 @@ class _Planner:
         return left
 
     def _fits(self, candidate: Candidate, environment: Environment) -> int:
-        vcpus = Room(self.free_vcpus[environment.name], 0).fits(Room(candidate.need.vcpus, 0))
-        return min(vcpus, self.free.fits(candidate.need))
+        limit = Room(self.free_vcpus[environment.name], 0).fits(Room(candidate.takes, 0))
+        return min(limit, self.free.fits(candidate.need))
 
     def _ahead(self, candidate: Candidate, environment: Environment) -> int:
         """How many more may wait at the executor: `ahead`, less those that wait there already."""
@@ -230,7 +247,7 @@ class _Planner:
     def _put(self, candidate: Candidate, environment: Environment, number: int) -> int:
         if number > 0:
             self.free = self.free.less(candidate.need, number)
-            self.free_vcpus[environment.name] -= candidate.need.vcpus * number
+            self.free_vcpus[environment.name] -= candidate.takes * number
             for name, quantity in candidate.consumes:
                 self.supplied[name] = self.supplied.get(name, 0) + quantity * number
             self.result.placements.append(Placement(candidate.seq, environment.name, number))

@@ -16,10 +16,27 @@ COMPUTE_ENVIRONMENT_MAX_RESOURCE = (
     "requirement of the job."
 )
 
+SERVICE_ENVIRONMENT_LIMIT = (
+    "MISCONFIGURATION:SERVICE_ENVIRONMENT_MAX_RESOURCE - The service environment of the job queue has no capacity "
+    "limit that the instance type of the job fits in."
+)
+"""Ours: what AWS says here is not known."""
+
 CONSUMABLE_RESOURCE = (
     "MISCONFIGURATION:CONSUMABLE_RESOURCE - The job requires more of a consumable resource than its total quantity."
 )
 """Ours: what AWS says here is not known."""
+
+TRAINING_COMPLETED = "Received status from SageMaker: Training job completed"
+TRAINING_LOST = (
+    "Received status from SageMaker: InternalServerError: We encountered an internal error. Please try again."
+)
+
+
+def training_failed(reason: str | None, exit_code: int | None) -> str:
+    """SageMaker's FailureReason as service jobs pass it on; reason: what the program wrote to `output/failure`."""
+    ended = "" if exit_code is None else f", exit code: {exit_code}"
+    return f"Received status from SageMaker: AlgorithmError: {reason or ''}{ended}"
 
 
 def insufficient_capacity(instance_type: str) -> str:

@@ -1,6 +1,7 @@
 """What service environments and quota shares may say of capacity (F 8.8, 8.9; API Reference, CapacityLimit)."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from batchyard.core import quotas, refusals
@@ -8,6 +9,33 @@ from batchyard.core import quotas, refusals
 NUM_INSTANCES = "NUM_INSTANCES"
 _LEND_AND_BORROW = "LEND_AND_BORROW"
 _UNLIMITED = -1
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceSize:
+    """What one training instance holds of this machine while it runs; memory is its limit, too."""
+
+    vcpus: float = 1.0
+    memory_mib: int = 2048
+    gpus: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceSizes:
+    """Those that an operator has given a size of their own, by instance type, and what the others are."""
+
+    otherwise: InstanceSize = InstanceSize()
+    by_type: Mapping[str, InstanceSize] = field(default_factory=dict)
+
+    def of(self, instance_type: str) -> InstanceSize:
+        """The size of an instance of this type."""
+        return self.by_type.get(instance_type, self.otherwise)
+
+
+def environment_name(service_environment: str, unit: str) -> str:
+    """What attempts and plans call one capacity limit of a service environment; no compute environment has a `/`."""
+    tail = "" if unit == NUM_INSTANCES else f"/{unit}"
+    return f"service-environment/{service_environment}{tail}"
 
 
 def capacity_limits(given: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

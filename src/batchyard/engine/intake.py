@@ -48,8 +48,9 @@ def _take(changes: Changes, active: dict[AttemptId, Attempt], attempt: Attempt, 
             )
             ended = changes.happen(attempt.key, event, attempt)
             containers_ended(changes, ended or attempt, report.at, report.containers)
-            if report.started_at is not None:
-                pace.note(changes.row(attempt.key.seq).definition_id, report.at - report.started_at)
+            definition_id = changes.row(attempt.key.seq).definition_id
+            if report.started_at is not None and definition_id is not None:
+                pace.note(definition_id, report.at - report.started_at)
         case x.AttemptLost():
             lost = changes.happen(attempt.key, e.AttemptLost(report.at, report.started_at), attempt)
             containers_ended(changes, lost or attempt, report.at, ())

@@ -1,27 +1,48 @@
 """From an attempt's row and its job's terms to the order that an executor understands."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from batchyard.core.chosen_indexes import VARIABLE, chosen_indexes
 from batchyard.core.jobs import Attempt, Terms
 from batchyard.core.parameters import expand
 from batchyard.core.resolved_nodes import node_address
 from batchyard.core.resolved_tasks import PlacedContainer, placed_containers
+from batchyard.core.training import TrainingSite
 from batchyard.engine.isolation import IsolationRules, isolation_of
 from batchyard.engine.task_endpoint import TaskEndpoint
+from batchyard.engine.training_launches import training_launch_of
 from batchyard.executors.interface import Container, ContainerDependency, Launch, Ulimit
 
 
-def launch_of(
-    attempt: Attempt, terms: Terms, rules: IsolationRules | None = None, endpoint: TaskEndpoint | None = None
-) -> Launch:
-    """The order that starts this attempt.
+@dataclass(frozen=True, slots=True)
+class LaunchSettings:
+    """What the launches of one server are made with.
 
-    rules: for its isolation; None for an executor that isolates nothing. endpoint: where its containers may ask about
-    themselves, if anywhere.
+    isolation: what the operator allows; None for an executor that isolates nothing. endpoint: where containers may ask
+    about themselves, if anywhere. training: where training jobs keep what they make.
     """
+
+    isolation: IsolationRules | None = None
+    endpoint: TaskEndpoint | None = None
+    training: TrainingSite = field(default_factory=TrainingSite)
+
+
+BARE = LaunchSettings()
+"""Nothing isolated, nowhere to ask."""
+
+
+def launch_of(attempt: Attempt, terms: Terms, settings: LaunchSettings = BARE) -> Launch:
+    """The order that starts this attempt."""
+    if terms.service is not None:
+        return training_launch_of(attempt, terms, terms.service.training, settings.training)
     added = _batch_environment(attempt, terms)
     placed = placed_containers(terms.resolved.containers)
+
+    def container(each: PlacedContainer) -> Container:
+        own = _own_environment(attempt, terms, each, settings.endpoint)
+        return _container(each, added | own, terms.region, settings.isolation)
+
     return Launch(
         attempt_id=attempt.attempt_id,
         job_id=terms.child_id(attempt.key.array_index),
@@ -30,7 +51,12 @@ def launch_of(
         memory_mib=attempt.memory_mib,
         gpus=attempt.gpus,
         containers=tuple(
-            _container(each, added | _own_environment(attempt, terms, each, endpoint), terms.region, rules)
+            _container(
+                each,
+                added | _own_environment(attempt, terms, each, settings.endpoint),
+                terms.region,
+                settings.isolation,
+            )
             for each in placed
         ),
         main_node=placed[0].node,

@@ -32,12 +32,10 @@ from batchyard.core.jobs import Attempt
 from batchyard.core.placement import Room
 from batchyard.engine.blocked import Blocked
 from batchyard.engine.clock import Clock, Ids, RandomIds, SystemClock
-from batchyard.engine.isolation import IsolationRules
-from batchyard.engine.launches import launch_of
+from batchyard.engine.launches import BARE, LaunchSettings, launch_of
 from batchyard.engine.pace import Pace
 from batchyard.engine.retention import Retention
 from batchyard.engine.snapshot import Yard
-from batchyard.engine.task_endpoint import TaskEndpoint
 from batchyard.engine.terms import TermsCache
 from batchyard.engine.tick import Outcome, Surroundings, tick
 from batchyard.executors import interface as x
@@ -91,8 +89,7 @@ class _Held:
 
 
 class Engine:
-    """Drives one database and one executor. `capacity` is what this machine lends to jobs, `isolation` what their
-    containers may have, None for an executor without containers, `endpoint` what they may ask."""
+    """Drives one database and one executor. `capacity` is what this machine lends to jobs."""
 
     def __init__(
         self,
@@ -103,17 +100,15 @@ class Engine:
         clock: Clock | None = None,
         ids: Ids | None = None,
         stop_grace_seconds: float = 30.0,
-        isolation: IsolationRules | None = None,
         retention: Retention | None = None,
-        endpoint: TaskEndpoint | None = None,
+        launch_settings: LaunchSettings = BARE,
     ) -> None:
         self._database = database
         self._executor = executor
         self._capacity = capacity
         self._clock = clock or SystemClock()
         self._grace_seconds = stop_grace_seconds
-        self._isolation = isolation
-        self._endpoint = endpoint
+        self._launch_settings = launch_settings
         self._bell = threading.Condition()
         self._calls: deque[_Call] = deque()
         self._messages: deque[x.Message] = deque()
@@ -360,8 +355,7 @@ class Engine:
         orders: list[x.Order] = []
         if found.launches:
             with self._database.read() as tx:
-                terms, rules = self._around.terms, self._isolation
-                orders += [launch_of(a, terms.get(tx, a.key.seq), rules, self._endpoint) for a in found.launches]
+                orders += [self._launch(tx, attempt) for attempt in found.launches]
         orders += [x.Stop(a.attempt_id, self._grace_seconds) for a in found.stops]
         orders += [x.Stop(attempt_id, 0.0) for attempt_id in found.strangers]
         orders += self._take_back()
@@ -370,6 +364,9 @@ class Engine:
         self._held.attempts.update(a.attempt_id for a in found.launches)
         self._held.attempts.difference_update(found.strangers)
         self._held.being_stopped.update(a.attempt_id for a in found.stops)
+
+    def _launch(self, tx: Transaction, attempt: Attempt) -> x.Launch:
+        return launch_of(attempt, self._around.terms.get(tx, attempt.key.seq), self._launch_settings)
 
     def _waiting_ahead(self) -> list[Attempt]:
         """Attempts that wait for a slot at the executor: none, unless very short jobs were placed ahead."""
@@ -396,7 +393,7 @@ class Engine:
         stale = [attempt for attempt in self._ahead if attempt.placed_at <= before]
         for seq in {attempt.key.seq for attempt in stale}:
             terms = self._around.terms.peek(seq)
-            if terms is not None:
+            if terms is not None and terms.definition_id is not None:
                 self._around.pace.forget(terms.definition_id)
         wanted = dict.fromkeys([*(attempt.attempt_id for attempt in stale), *self._outranked])
         asked = [attempt_id for attempt_id in wanted if attempt_id not in self._held.asked_back]

@@ -4,7 +4,8 @@ Only as many rows are read as the plan looks at: the candidates are read in grow
 through an index that holds nothing but what can be placed.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from heapq import merge
 from operator import attrgetter
@@ -12,7 +13,9 @@ from operator import attrgetter
 from batchyard.core import resources
 from batchyard.core.jobs import Attempt, JobStatus
 from batchyard.core.placement import Candidate, Environment, QueueHeads, Room, Snapshot, Supply
-from batchyard.core.resources import ComputeEnvironment, JobQueue, Phase
+from batchyard.core.quotas import SERVICE_ENVIRONMENTS
+from batchyard.core.resources import ComputeEnvironment, JobQueue, Phase, Record
+from batchyard.core.service_capacity import NUM_INSTANCES, environment_name
 from batchyard.engine.apply import Changes
 from batchyard.engine.pace import Pace
 from batchyard.store.jobs import JobRow
@@ -20,6 +23,7 @@ from batchyard.store.transaction import Transaction
 
 _CLOSED = (resources.CREATING, resources.DELETING, resources.INVALID)
 """Nothing is placed then; what is UPDATING goes on, since there is no other machine to wait for."""
+_LIMITS = "capacityLimits"
 _FIRST_SLICE = 8
 _LARGEST_SLICE = 256
 _CONSUMING_MAX = 256
@@ -28,11 +32,13 @@ _CONSUMING_MAX = 256
 
 @dataclass(frozen=True, slots=True)
 class Yard:
-    """The queues and compute environments, read again whenever one may have changed; and what is in a phase."""
+    """The queues, compute environments and service environments, read again whenever one may have changed; and what is
+    in a phase."""
 
     queues: dict[int, JobQueue]
     environments: dict[str, ComputeEnvironment]
     phases: Mapping[str, Phase] = field(default_factory=dict)
+    service_environments: dict[str, Record] = field(default_factory=dict)
 
     @classmethod
     def read(cls, tx: Transaction) -> "Yard":
@@ -41,10 +47,18 @@ class Yard:
             {queue.id: queue for queue in tx.job_queues.all()},
             {environment.name: environment for environment in tx.compute_environments.all()},
             tx.phases.all(),
+            {environment.name: environment for environment in tx.service_environments.page(0, SERVICE_ENVIRONMENTS)},
         )
 
+    def names_of(self, queue: JobQueue) -> tuple[str, ...]:
+        """What a queue places its jobs in, best first, by the names that attempts bear."""
+        listed = [entry["serviceEnvironment"] for entry in queue.document.get("serviceEnvironmentOrder", ())]
+        found = (self.service_environments[name] for name in listed if name in self.service_environments)
+        names = [environment_name(e.name, limit["capacityUnit"]) for e in found for limit in e.document[_LIMITS]]
+        return (*queue.compute_environments, *names)
 
-def snapshot(changes: Changes, yard: Yard, machine: Room, active: Iterable[Attempt], pace: Pace) -> Snapshot:
+
+def snapshot(changes: Changes, yard: Yard, machine: Room, active: Collection[Attempt], pace: Pace) -> Snapshot:
     """The plan's view of this moment. Everything decided so far must have been saved."""
     free = machine
     used = dict.fromkeys(yard.environments, 0.0)
@@ -52,6 +66,10 @@ def snapshot(changes: Changes, yard: Yard, machine: Room, active: Iterable[Attem
         free = free.less(Room(attempt.vcpus, attempt.memory_mib, attempt.gpus))
         used[attempt.compute_environment] = used.get(attempt.compute_environment, 0.0) + attempt.vcpus
     environments = {e.name: _environment(e, used[e.name], machine) for e in yard.environments.values()}
+    if yard.service_environments:
+        instances = Counter(attempt.compute_environment for attempt in active)
+        for service_environment in yard.service_environments.values():
+            environments |= _service_environments(service_environment, instances)
     waiting = changes.tx.jobs.queues_with_placeable()
     consuming = frozenset(changes.tx.jobs.queues_with_placeable(consuming=True))
     if consuming:
@@ -59,11 +77,11 @@ def snapshot(changes: Changes, yard: Yard, machine: Room, active: Iterable[Attem
     queues = [
         QueueHeads(
             queue.priority,
-            queue.compute_environments,
+            yard.names_of(queue),
             _Candidates(changes, queue.id, machine, pace, queue.id in consuming),
         )
         for queue in map(yard.queues.get, waiting)
-        if queue is not None and queue.status not in _CLOSED and _is_open(queue, environments)
+        if queue is not None and queue.status not in _CLOSED and _is_open(yard.names_of(queue), environments)
     ]
     return Snapshot(machine, free, environments, queues, _Supplies(changes.tx))
 
@@ -81,15 +99,26 @@ class _Supplies(dict[str, Supply]):
         return supply
 
 
-def _is_open(queue: JobQueue, environments: Mapping[str, Environment]) -> bool:
+def _is_open(names: Iterable[str], environments: Mapping[str, Environment]) -> bool:
     """Whether anything can be placed from this queue; one whose environments are all closed need not be read."""
-    return any(name in environments and environments[name].accepts for name in queue.compute_environments)
+    return any(name in environments and environments[name].accepts for name in names)
 
 
 def _environment(environment: ComputeEnvironment, used: float, machine: Room) -> Environment:
     limit = machine.vcpus if environment.max_vcpus is None else environment.max_vcpus
     accepts = environment.state == resources.ENABLED and environment.status not in _CLOSED
     return Environment(environment.name, limit, used, accepts)
+
+
+def _service_environments(environment: Record, instances: Mapping[str, int]) -> dict[str, Environment]:
+    """One for each of its capacity limits."""
+    accepts = environment.document["state"] == resources.ENABLED
+    found: dict[str, Environment] = {}
+    for limit in environment.document[_LIMITS]:
+        name, unit = environment_name(environment.name, limit["capacityUnit"]), limit["capacityUnit"]
+        only = None if unit == NUM_INSTANCES else unit
+        found[name] = Environment(name, limit["maxCapacity"], instances.get(name, 0), accepts, only)
+    return found
 
 
 class _Candidates(Iterable[Candidate]):
@@ -110,8 +139,16 @@ class _Candidates(Iterable[Candidate]):
     def _plain(self) -> Iterator[Candidate]:
         for rows in self._slices(consuming=False):
             for row in rows:
+                if row.definition_id is None:
+                    yield self._service_job(row)
+                    continue
                 slots = min(self._machine.fits(row.need), 1024)
                 yield Candidate(row.seq, row.need, _available(row), self._pace.ahead(row.definition_id, slots))
+
+    def _service_job(self, row: JobRow) -> Candidate:
+        service = self._changes.terms(row.seq).service
+        assert service is not None
+        return Candidate(row.seq, row.need, instance_type=service.training.instance_type)
 
     def _consuming(self) -> Iterator[Candidate]:
         left = _CONSUMING_MAX

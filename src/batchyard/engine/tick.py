@@ -11,12 +11,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from batchyard.core import events as e
-from batchyard.core import placement
+from batchyard.core import placement, training
 from batchyard.core.ids import AttemptId, JobSeq, Millis
-from batchyard.core.jobs import Attempt, JobKey
+from batchyard.core.jobs import Attempt, JobKey, Terms
 from batchyard.core.lifecycle import InvalidTransition
 from batchyard.core.placement import Placement, Room
-from batchyard.core.resolved_tasks import placed_containers
+from batchyard.core.resolved_tasks import PlacedContainer, placed_containers
 from batchyard.engine import phases
 from batchyard.engine.apply import Changes
 from batchyard.engine.blocked import Blocked
@@ -121,8 +121,8 @@ def _begin(changes: Changes, placed: Placement, around: Surroundings) -> list[At
     changes.block(placed.seq, None)
     is_array = row.children is not None
     keys = changes.take_children(placed.seq, placed.number) if is_array else [JobKey(placed.seq)]
-    resolved = changes.terms(placed.seq).resolved
-    first = placed_containers(resolved.containers)[0]
+    terms = changes.terms(placed.seq)
+    first = placed_containers(terms.resolved.containers)[0]
     begun = []
     for key in keys:
         attempt_id = around.ids.attempt_id()
@@ -137,7 +137,7 @@ def _begin(changes: Changes, placed: Placement, around: Surroundings) -> list[At
             gpus=row.need.gpus,
             placed_at=changes.now,
             log_group=first.container.log_group,
-            log_stream=first.log_stream(attempt_id, resolved.log_stream_prefix),
+            log_stream=_log_stream(terms, first, attempt_id, changes.now),
         )
         event = e.JobPlaced(changes.now, attempt_id, placed.compute_environment, around.instance_id)
         try:
@@ -147,3 +147,9 @@ def _begin(changes: Changes, placed: Placement, around: Surroundings) -> list[At
             continue
         begun.append(attempt)
     return begun
+
+
+def _log_stream(terms: Terms, first: PlacedContainer, attempt_id: AttemptId, placed_at: Millis) -> str:
+    if terms.service is not None:
+        return training.log_stream(terms.service.training.training_job_name, attempt_id, placed_at)
+    return first.log_stream(attempt_id, terms.resolved.log_stream_prefix)

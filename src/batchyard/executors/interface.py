@@ -132,6 +132,24 @@ class Container:
 
 
 @dataclass(frozen=True, slots=True)
+class Workspace:
+    """A folder that is made for an attempt before it starts and outlives it, as a training job has one.
+
+    path: where, absolute, on the attempt's host; it is the attempt's alone. The others are relative to it and never
+    lead out of it. folders: made in it. files: their texts. links: what stands for a folder or file elsewhere, which
+    must exist, by an absolute path; `shared` the same for folders that are made if missing. failure: a file in it whose
+    beginning says why, if the attempt fails. Whatever stands at its top is to be found in the working folder, too.
+    """
+
+    path: str
+    folders: tuple[str, ...] = ()
+    files: Mapping[str, str] = field(default_factory=dict)
+    links: Mapping[str, str] = field(default_factory=dict)
+    shared: Mapping[str, str] = field(default_factory=dict)
+    failure: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Launch:
     """Start this attempt as soon as its vCPUs, memory and GPUs are free; queue it (first in, first out) until then.
 
@@ -147,6 +165,7 @@ class Launch:
     gpus: int
     containers: tuple[Container, ...]
     main_node: int = 0
+    workspace: Workspace | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,11 +5,15 @@ import logging
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 from batchyard.api.batch.compute_environments import create_compute_environment
 from batchyard.api.batch.job_queues import create_job_queue
 from batchyard.api.context import Settings
+from batchyard.core.service_capacity import InstanceSize, InstanceSizes
+from batchyard.core.training import TrainingSite
 from batchyard.engine.clock import SystemClock
+from batchyard.engine.launches import LaunchSettings
 from batchyard.engine.loop import Engine
 from batchyard.engine.retention import Retention
 from batchyard.engine.task_endpoint import TaskEndpoint, TaskTokens
@@ -20,7 +24,7 @@ from batchyard.logs.files import logs_folder
 from batchyard.logs.remover import remove_logs
 from batchyard.server import listen
 from batchyard.server.app import by_port, create_app
-from batchyard.server.configuration import Configuration
+from batchyard.server.configuration import Configuration, Instance
 from batchyard.server.data_folder import DataFolder
 from batchyard.server.dispatch import OperationDispatch
 from batchyard.server.event_streams import EventStreams
@@ -65,7 +69,10 @@ class Yard:
             clock=clock,
             stop_grace_seconds=configuration.stop_grace_seconds,
             retention=self._retention(),
-            endpoint=TaskEndpoint(task_url(self._listener), self._tokens, self._roles.names),
+            launch_settings=LaunchSettings(
+                endpoint=TaskEndpoint(task_url(self._listener), self._tokens, self._roles.names),
+                training=_training_site(configuration),
+            ),
         )
         settings = Settings(
             account=configuration.account,
@@ -75,6 +82,7 @@ class Yard:
             executor_name=executor.name,
             executor_note=PROCESS_NOTE,
             token_key=self._folder.token_key(),
+            training_instances=_training_instances(configuration),
             logs=logs_folder(configuration.data),
         )
         self._dispatch = OperationDispatch(self._database, self._engine, clock, settings)
@@ -160,3 +168,17 @@ class Yard:
             },
         )
         tx.engine_state.set("defaults made", "yes")
+
+
+def _training_site(configuration: Configuration) -> TrainingSite:
+    folders = {uri: str(Path(folder).expanduser()) for uri, folder in configuration.service_jobs.folders.items()}
+    return TrainingSite(str(configuration.data / "training"), folders, configuration.account)
+
+
+def _training_instances(configuration: Configuration) -> InstanceSizes:
+    def size(instance: Instance) -> InstanceSize:
+        return InstanceSize(instance.vcpus, instance.memory, instance.gpus)
+
+    chosen = configuration.service_jobs
+    by_type = {name: size(instance) for name, instance in chosen.instances.items()}
+    return InstanceSizes(size(chosen.instance), by_type)

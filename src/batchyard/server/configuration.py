@@ -36,6 +36,23 @@ class Keeping(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     finished_jobs_days: float | None = None
 
 
+class Instance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a training instance holds of this machine; memory in MiB."""
+
+    vcpus: float = 1.0
+    memory: int = 2048
+    gpus: int = 0
+
+
+class ServiceJobs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[service_jobs]`. instance: of every type that `instances` does not name. folders: by URI, as
+    `s3://bucket/prefix`, the folder of this machine that it means."""
+
+    instance: Instance = Instance()
+    instances: dict[str, Instance] = {}
+    folders: dict[str, str] = {}
+
+
 def default_data_folder() -> Path:
     """`~/.local/share/batchyard`, or where XDG says."""
     return Path(platformdirs.user_data_dir("batchyard"))
@@ -51,7 +68,8 @@ class Configuration:
     has no keys. limits: how often. roles: the credentials that jobs get, by the role that they name. retention: for how
     long. compatibility: what AWS does and a yard need not. volumes: the folder for each EFS file system, access point,
     S3 file system or claim. host_access: whether containers may have folders and devices of the host and be privileged;
-    None: only while the server listens on this machine alone. webhooks: who is told of events.
+    None: only while the server listens on this machine alone. webhooks: who is told of events. service_jobs: what
+    training instances are, and where their data lies.
     """
 
     host: str = "127.0.0.1"
@@ -75,6 +93,7 @@ class Configuration:
     volumes: dict[str, str] = field(default_factory=dict)
     host_access: bool | None = None
     webhooks: tuple[Webhook, ...] = ()
+    service_jobs: ServiceJobs = field(default_factory=ServiceJobs)
 
     @property
     def grants_host_access(self) -> bool:
@@ -148,6 +167,7 @@ def _checked(configuration: Configuration) -> Configuration:
     if rate is not None and rate <= 0:
         raise ConfigurationProblem("limits.requests_per_second must be more than 0. Leave it out for no limit.")
     _check_times(configuration)
+    _check_service_jobs(configuration.service_jobs)
     if not 2 <= configuration.array_size_max <= 1_000_000:
         raise ConfigurationProblem("array_size_max must be between 2 and 1000000.")
     if not 1 <= configuration.submit_job_kib_max <= 1024:
@@ -161,3 +181,12 @@ def _check_times(configuration: Configuration) -> None:
         raise ConfigurationProblem("retention.finished_jobs_days must be more than 0. Leave it out to keep all jobs.")
     if not 0 <= configuration.compatibility.phase_seconds <= 3600:
         raise ConfigurationProblem("compatibility.phase_seconds must be between 0 and 3600.")
+
+
+def _check_service_jobs(chosen: ServiceJobs) -> None:
+    for name, instance in {"instance": chosen.instance, **chosen.instances}.items():
+        if instance.vcpus <= 0 or instance.memory < 1 or instance.gpus < 0:
+            raise ConfigurationProblem(f"service_jobs: {name} must have vcpus and memory above 0, and no gpus below 0.")
+    for uri, folder in chosen.folders.items():
+        if not Path(folder).expanduser().is_absolute():
+            raise ConfigurationProblem(f"service_jobs.folders: the folder of {uri} must be an absolute path.")

@@ -22,7 +22,7 @@ class JobRow(NamedTuple):
     job_id: JobId
     job_name: str
     queue_id: int
-    definition_id: int
+    definition_id: int | None
     need: Room
     array_size: int | None = None
     children: Children | None = None
@@ -31,6 +31,11 @@ class JobRow(NamedTuple):
     share_identifier: str | None = None
     scheduling_priority: int | None = None
     consumes: bool = False
+
+    @property
+    def is_service_job(self) -> bool:
+        """Whether it came by SubmitServiceJob; jobs of the two kinds share neither queues nor operations."""
+        return self.definition_id is None
 
     @property
     def seq(self) -> JobSeq:

@@ -24,6 +24,7 @@ _OF_ONE_JOB = (
     "DELETE FROM dependencies WHERE job_seq IN ({})",
     "DELETE FROM dependencies WHERE on_job_seq IN ({})",
     "DELETE FROM blocked_jobs WHERE job_seq IN ({})",
+    "DELETE FROM service_job_tokens WHERE job_seq IN ({})",
     "INSERT INTO retired_jobs (job_seq) SELECT value FROM json_each(json_array({}))",
 )
 
@@ -53,7 +54,7 @@ class Pruning:
         for marks, values in slices([job.seq for job in jobs]):
             for statement in _OF_ONE_JOB:
                 self._run(statement.format(marks), values)
-        if tags := [(f"job/{job.job_id}",) for job in jobs]:
+        if tags := [(f"{kind}/{job.job_id}",) for job in jobs for kind in ("job", "service-job")]:
             self._run("DELETE FROM tags WHERE resource = ?", tags)
 
     def sweep(self, limit: int) -> int:

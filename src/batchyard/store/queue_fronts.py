@@ -44,8 +44,15 @@ class QueueFronts:
 
     def vcpus_in_use(self, queue_id: int) -> list[tuple[str | None, float]]:
         """The vCPUs that the queue's active attempts hold, by share identifier, the most first."""
+        return self._in_use(queue_id, "attempts.vcpus")
+
+    def instances_in_use(self, queue_id: int) -> list[tuple[str | None, float]]:
+        """The same of training instances, of which each service job holds one."""
+        return self._in_use(queue_id, "1.0")
+
+    def _in_use(self, queue_id: int, what: str) -> list[tuple[str | None, float]]:
         found = self._run(
-            "SELECT jobs.share_identifier, sum(attempts.vcpus) AS used FROM attempts CROSS JOIN jobs"
+            f"SELECT jobs.share_identifier, sum({what}) AS used FROM attempts CROSS JOIN jobs"
             " ON jobs.seq = attempts.job_seq WHERE attempts.stopped_at IS NULL AND jobs.queue_id = ?"
             " GROUP BY jobs.share_identifier ORDER BY used DESC, jobs.share_identifier",
             (queue_id,),

@@ -170,7 +170,7 @@ jobs = Table(
     Column("job_id", String, nullable=False, unique=True),
     Column("job_name", String, nullable=False),
     Column("queue_id", Integer, nullable=False),
-    Column("definition_id", Integer, ForeignKey("job_definitions.id"), nullable=False),
+    Column("definition_id", Integer, ForeignKey("job_definitions.id")),  # NULL: a service job, which has none
     Column("status", String, nullable=False),
     Column("status_reason", Text),
     Column("created_at", Integer, nullable=False),
@@ -242,6 +242,17 @@ job_requests = Table(
     metadata,
     Column("seq", Integer, primary_key=True),
     Column("document", Text, nullable=False),
+)
+
+# Service jobs by the client token they were submitted with and a digest of the request, so that each is made once.
+service_job_tokens = Table(
+    "service_job_tokens",
+    metadata,
+    Column("client_token", String, primary_key=True),
+    Column("request", String, primary_key=True),
+    Column("job_seq", Integer, nullable=False),
+    Index("ix_service_job_tokens_job", "job_seq"),
+    sqlite_with_rowid=False,
 )
 
 array_children = Table(

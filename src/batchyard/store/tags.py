@@ -5,7 +5,8 @@ from collections.abc import Iterable, Mapping
 from batchyard.store.statements import Statements
 
 _EXISTS = {
-    "job": "SELECT 1 FROM jobs WHERE job_id = ?",
+    "job": "SELECT 1 FROM jobs WHERE job_id = ? AND definition_id IS NOT NULL",
+    "service-job": "SELECT 1 FROM jobs WHERE job_id = ? AND definition_id IS NULL",
     "job-queue": "SELECT 1 FROM job_queues WHERE name = ?",
     "compute-environment": "SELECT 1 FROM compute_environments WHERE name = ?",
     "scheduling-policy": "SELECT 1 FROM scheduling_policies WHERE name = ?",

@@ -27,6 +27,7 @@ from batchyard.store.phases import Phases
 from batchyard.store.pruning import Pruning
 from batchyard.store.queue_fronts import QueueFronts
 from batchyard.store.records import Records
+from batchyard.store.service_jobs import ServiceJobs
 from batchyard.store.statements import Statements
 from batchyard.store.tags import Tags
 
@@ -121,6 +122,11 @@ class Transaction:
     def blocked_jobs(self) -> BlockedJobs:
         """Jobs that say why they cannot be placed."""
         return BlockedJobs(self.statements)
+
+    @cached_property
+    def service_jobs(self) -> ServiceJobs:
+        """What service jobs have besides the rows of every job."""
+        return ServiceJobs(self.statements)
 
     @cached_property
     def array_children(self) -> ArrayChildren:

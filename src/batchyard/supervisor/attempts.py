@@ -23,6 +23,7 @@ from batchyard.executors.interface import (
     ContainerExit,
     Launch,
 )
+from batchyard.supervisor import workspaces
 from batchyard.supervisor.journal import End
 from batchyard.supervisor.launching import CannotStart, identity
 from batchyard.supervisor.runs import OutputWatch, Run, Runs, now_millis
@@ -222,6 +223,8 @@ class Attempts:
     def _start_run(self, attempt: Attempt, position: int) -> None:
         container, gpus = attempt.launch.containers[position], attempt.gpus_of(position)
         try:
+            if attempt.launch.workspace is not None and not attempt.exits and not attempt.runs:
+                workspaces.make(attempt.launch.workspace, attempt.folder)
             run = self._runs.start(
                 attempt.launch.attempt_id,
                 position,
@@ -267,7 +270,10 @@ class Attempts:
     def _on_over(self, run: Run) -> None:
         attempt = self.running[run.attempt_id]
         del attempt.runs[run.position]
-        self._note_end(attempt, run.position, run.exit_code, run.reason)
+        reason = run.reason
+        if attempt.launch.workspace is not None and run.exit_code and reason is None:
+            reason = workspaces.failure(attempt.launch.workspace)
+        self._note_end(attempt, run.position, run.exit_code, reason)
         self._advance(attempt)
 
     def _note_end(self, attempt: Attempt, position: int, exit_code: int | None, reason: str | None) -> None:

@@ -35,7 +35,7 @@ QUOTED_CHARACTERS_MAX = 200
 _INTEGER_RANGES = {"integer": (-(2**31), 2**31 - 1), "long": (-(2**63), 2**63 - 1)}
 
 
-_ANY_CASE_ENUMERATIONS = frozenset({"RetryAction"})
+_ANY_CASE_ENUMERATIONS = frozenset({"RetryAction", "ServiceJobRetryAction"})
 """Enumerations whose values "aren't case sensitive", as the model says in prose only (evaluateOnExit.action)."""
 
 

@@ -22,6 +22,23 @@ def check(world: World) -> Iterator[str]:
     if len(streams) != len(attempts):
         yield "two attempts share a log stream"
     yield from _check_answers(world)
+    yield from _check_service_jobs(world)
+
+
+def _check_service_jobs(world: World) -> Iterator[str]:
+    """What service jobs say at the end: each attempt with its reason, as often as it was to be tried at most."""
+    assert world.server is not None
+    for job in world.client.services:
+        detail = world.server.read("DescribeServiceJob", {"jobId": job.job_id})
+        reasons = [attempt["statusReason"] for attempt in detail["attempts"]]
+        if detail["status"] not in ("SUCCEEDED", "FAILED") or len(reasons) > detail["retryStrategy"]["attempts"]:
+            yield f"{job.job_id} ended as {detail}"
+        if (detail["status"] == "SUCCEEDED") != (
+            reasons[-1:] == ["Received status from SageMaker: Training job completed"]
+        ):
+            yield f"{job.job_id} is {detail['status']} by {reasons}"
+        if world.server.read("DescribeJobs", {"jobs": [job.job_id]})["jobs"]:
+            yield f"DescribeJobs shows service job {job.job_id}"
 
 
 def _check_answers(world: World) -> Iterator[str]:

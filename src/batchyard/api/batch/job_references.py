@@ -1,4 +1,7 @@
-"""Job ids as clients write them: a UUID, `UUID:index` for an array child, `UUID#node`, or a job's ARN."""
+"""Job ids as clients write them: a UUID, `UUID:index` for an array child, `UUID#node`, or a job's ARN.
+
+Service jobs are looked up apart: neither kind is found by the operations of the other.
+"""
 
 import re
 from dataclasses import dataclass
@@ -9,6 +12,7 @@ from batchyard.store.jobs import JobRow
 from batchyard.store.transaction import Transaction
 
 _ID = re.compile(r"(?P<job>[a-zA-Z0-9_-]{1,128})(?:(?P<mark>[:#])(?P<number>[0-9]{1,9}))?")
+_SERVICE_JOB = re.compile(r"(?:arn:[^:]+:batch:[^:]*:[^:]*:service-job/)?(?P<id>[a-zA-Z0-9_-]{1,128})")
 _ARN = re.compile(r"arn:[^:]+:batch:[^:]*:[^:]*:job/(?P<id>.+)")
 
 
@@ -39,7 +43,7 @@ def key_in(row: JobRow | None, reference: JobReference) -> JobKey | None:
 
     A node has no key of its own: its job's is returned.
     """
-    if row is None:
+    if row is None or row.is_service_job:
         return None
     if reference.array_index is None:
         return JobKey(row.seq)
@@ -55,3 +59,12 @@ def find_job(tx: Transaction, reference: JobReference) -> tuple[JobRow, JobKey] 
     row = tx.jobs.find(reference.job_id)
     key = key_in(row, reference)
     return None if row is None or key is None else (row, key)
+
+
+def find_service_job(tx: Transaction, text: str) -> JobRow | None:
+    """The service job of an id or ARN, or None. Raises Refusal for characters that no id has."""
+    found = _SERVICE_JOB.fullmatch(text)
+    if found is None:
+        raise refusals.provided_name_not_supported(text)
+    row = tx.jobs.find(found["id"])
+    return row if row is not None and row.is_service_job else None

@@ -11,11 +11,13 @@ from typing import Any
 
 from batchyard.api.batch.job_details import status_summary
 from batchyard.api.batch.job_references import parse_job_id
+from batchyard.api.batch.list_filters import millis, one_filter
 from batchyard.api.batch.nodes import Nodes
 from batchyard.api.context import Context
 from batchyard.api.pagination import Page
 from batchyard.api.references import find_job_queue, tail_of
 from batchyard.core import arrays, refusals
+from batchyard.core.job_queues import SAGEMAKER_TRAINING
 from batchyard.core.jobs import Attempt, Job, JobStatus
 from batchyard.store import job_lists
 from batchyard.store.jobs import JobRow
@@ -63,11 +65,15 @@ def _of_queue(context: Context, request: Request) -> dict[str, Any]:
     conditions, is_filtered = _conditions(request)
     page = _page(context, request, FILTERED_PAGE_MAX if is_filtered else PAGE_MAX)
     before = job_lists.FIRST_PAGE if page.after is None else page.after
-    rows = context.tx.job_lists.page(queue.id, conditions, before, page.fetch)
+    has_jobs = queue.document["jobQueueType"] != SAGEMAKER_TRAINING  # service jobs have a list of their own
+    rows = context.tx.job_lists.page(queue.id, conditions, before, page.fetch) if has_jobs else []
     attempts = context.tx.attempts.current_of_jobs([row.seq for row in rows if row.array_size is None])
-    definitions = context.tx.job_definitions.references({row.definition_id for row in rows})
+    definitions = context.tx.job_definitions.references(
+        {row.definition_id for row in rows if row.definition_id is not None}
+    )
 
     def show(row: JobRow) -> dict[str, Any]:
+        assert row.definition_id is not None
         return _summary(context, row, row.job, attempts.get(row.seq), definitions[row.definition_id])
 
     return page.answer("jobSummaryList", rows, show, lambda row: row.seq)
@@ -75,27 +81,22 @@ def _of_queue(context: Context, request: Request) -> dict[str, Any]:
 
 def _conditions(request: Request) -> tuple[list[Condition], bool]:
     """What the rows must meet, and whether a filter is among it."""
-    filters = request.get("filters") or []
-    if not filters:
+    found = one_filter(request)
+    if found is None:
         return [job_lists.with_status(_status(request))], False
-    if len(filters) > 1:
-        raise refusals.one_filter_at_a_time()
-    name, values = filters[0].get("name"), filters[0].get("values") or []
-    if len(values) != 1 or not values[0]:
-        raise refusals.filter_value_invalid(name or "")
-    value: str = values[0]
+    name, value = found
     match name:
         case "JOB_NAME":
             return [job_lists.named(value)], True
         case "JOB_DEFINITION":
             return [job_lists.of_definition(_definition_pattern(value))], True
         case "BEFORE_CREATED_AT":
-            return [job_lists.created(before=_millis(name, value))], True
+            return [job_lists.created(before=millis(name, value))], True
         case "AFTER_CREATED_AT":
-            return [job_lists.created(after=_millis(name, value))], True
+            return [job_lists.created(after=millis(name, value))], True
         case "SHARE_IDENTIFIER":
             return [job_lists.of_share(value), job_lists.with_status(_status(request))], True
-    raise refusals.filter_name_unknown(name or "")
+    raise refusals.filter_name_unknown(name)
 
 
 def _definition_pattern(value: str) -> str:
@@ -106,12 +107,6 @@ def _definition_pattern(value: str) -> str:
     if not name or (colon and not (revision.isascii() and revision.isdigit() and len(revision) < 10)):
         raise refusals.filter_value_invalid("JOB_DEFINITION")
     return pattern
-
-
-def _millis(name: str, value: str) -> int:
-    if not (value.isascii() and value.isdigit() and len(value) <= 18):
-        raise refusals.filter_value_invalid(name)
-    return int(value)
 
 
 # ---------------------------------------------------------------------------------------------------- children

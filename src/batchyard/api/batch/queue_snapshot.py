@@ -10,6 +10,7 @@ from batchyard.core import refusals
 from batchyard.core.job_queues import SAGEMAKER_TRAINING
 from batchyard.core.jobs import JobStatus
 from batchyard.core.resources import JobQueue
+from batchyard.core.service_capacity import NUM_INSTANCES
 from batchyard.store.jobs import JobRow
 
 _JOBS_MAX = 100
@@ -32,7 +33,8 @@ def get_job_queue_snapshot(context: Context, request: dict[str, Any]) -> dict[st
 def _runnable(context: Context, row: JobRow) -> Iterator[dict[str, Any]]:
     """A job, or the next RUNNABLE children of an array: those that run again first, as they are placed."""
     if row.children is None:
-        yield _entry(context, row.job_id, context.tx.queue_fronts.runnable_since(row.seq))
+        kind = "service-job" if row.is_service_job else "job"
+        yield _entry(context, f"{kind}/{row.job_id}", context.tx.queue_fronts.runnable_since(row.seq))
         return
     again = context.tx.array_children.with_status(row.seq, (JobStatus.RUNNABLE,), -1, _JOBS_MAX, row.job.created_at)
     indexes = [child.key.array_index for child in again if child.key.array_index is not None]
@@ -45,18 +47,19 @@ def _runnable(context: Context, row: JobRow) -> Iterator[dict[str, Any]]:
 def _children(context: Context, row: JobRow, indexes: Sequence[int]) -> Iterator[dict[str, Any]]:
     since = context.tx.queue_fronts.children_runnable_since(row.seq, min(indexes), max(indexes))
     for index in indexes:
-        yield _entry(context, f"{row.job_id}:{index}", since[index])
+        yield _entry(context, f"job/{row.job_id}:{index}", since[index])
 
 
-def _entry(context: Context, job_id: str, since: int) -> dict[str, Any]:
-    return {"jobArn": context.arn(f"job/{job_id}"), "earliestTimeAtPosition": since}
+def _entry(context: Context, tail: str, since: int) -> dict[str, Any]:
+    return {"jobArn": context.arn(tail), "earliestTimeAtPosition": since}
 
 
 def _utilization(context: Context, queue: JobQueue) -> dict[str, Any]:
     if queue.document["jobQueueType"] == SAGEMAKER_TRAINING:
-        return {"totalCapacityUsage": []}  # of service jobs, which cannot be submitted
-    used = context.tx.queue_fronts.vcpus_in_use(queue.id)
-    unit = "cpu" if queue.document["jobQueueType"] == "EKS" else "VCPU"
+        used, unit = context.tx.queue_fronts.instances_in_use(queue.id), NUM_INSTANCES
+    else:
+        used = context.tx.queue_fronts.vcpus_in_use(queue.id)
+        unit = "cpu" if queue.document["jobQueueType"] == "EKS" else "VCPU"
     found: dict[str, Any] = {
         "totalCapacityUsage": [{"capacityUnit": unit, "quantity": sum(vcpus for _, vcpus in used)}]
     }

@@ -1,6 +1,6 @@
 """CreateQuotaShare, UpdateQuotaShare, DeleteQuotaShare, DescribeQuotaShare, ListQuotaShares.
 
-They are kept, checked and shown; service jobs, whose capacity they would divide, cannot be submitted in this yard.
+They are kept, checked and shown, and service jobs name one; they do not divide the capacity that those wait for.
 """
 
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ _KIND = "quota-share"
 
 
 def create_quota_share(context: Context, request: dict[str, Any]) -> dict[str, Any]:
-    """Make one in a queue with a quota-share policy. Nothing runs in it: service jobs are not built yet."""
+    """Make one in a queue with a quota-share policy."""
     if not is_resource_name(request["quotaShareName"]):
         raise refusals.quota_share_name_invalid()
     document = {"state": request.get("state", ENABLED), **_said(request)}

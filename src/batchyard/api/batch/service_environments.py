@@ -1,6 +1,6 @@
 """CreateServiceEnvironment, UpdateServiceEnvironment, DeleteServiceEnvironment, DescribeServiceEnvironments.
 
-They are kept, checked and shown; service jobs, which would use their capacity, cannot be submitted in this yard.
+Service jobs take instances of their capacity limits.
 """
 
 from dataclasses import replace
@@ -20,7 +20,7 @@ _KIND = "service-environment"
 
 
 def create_service_environment(context: Context, request: dict[str, Any]) -> dict[str, Any]:
-    """Make one; its name must be free. Nothing runs in it: service jobs are not built yet."""
+    """Make one; its name must be free."""
     name = request["serviceEnvironmentName"]
     if not is_resource_name(name):
         raise refusals.service_environment_name_invalid()

@@ -35,7 +35,7 @@ def submit_job(context: Context, request: Request) -> dict[str, Any]:
     size = _array_size(context, request)
     wanted = _depends_on(request, size)
     tags = new_tags(request.get("tags"))
-    queue = _open_queue(context, request)
+    queue = open_queue(context, request)
     definition = find_job_definition(context.tx, request["jobDefinition"])
     if definition is None or definition.status != resources.ACTIVE:
         raise refusals.job_definition_not_found(request["jobDefinition"])
@@ -90,7 +90,8 @@ def _array_size(context: Context, request: Request) -> int | None:
     return None if size is None else int(size)
 
 
-def _open_queue(context: Context, request: Request) -> JobQueue:
+def open_queue(context: Context, request: Request) -> JobQueue:
+    """The queue that the request names. Raises Refusal for one that is unknown, DISABLED or being deleted."""
     queue = find_job_queue(context.tx, request["jobQueue"])
     if queue is None:
         raise refusals.job_queue_not_found(request["jobQueue"])
@@ -141,7 +142,7 @@ def _edges(context: Context, wanted: Sequence[Mapping[str, Any]], size: int | No
         if "jobId" in entry:
             reference = parse_job_id(entry["jobId"])
             found = context.tx.jobs.find(reference.job_id)
-            if found is None:
+            if found is None or found.is_service_job:
                 raise refusals.dependency_not_found(entry["jobId"])
             if entry.get("type") == N_TO_N:
                 edges.append(_n_to_n(context, found, reference, len(edges), size))

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from batchyard.api.batch.clusters import Clusters
 from batchyard.api.batch.job_details import job_detail
+from batchyard.api.batch.service_jobs import service_job_detail
 from batchyard.api.context import Context
 from batchyard.api.events.envelope import envelope, event_id
 from batchyard.core import arrays
@@ -23,6 +24,8 @@ from batchyard.store.jobs import JobRow
 from batchyard.store.transaction import Transaction
 
 JOB_STATE_CHANGE = "Batch Job State Change"
+SERVICE_JOB_STATE_CHANGE = "Batch Service Job State Change"
+_NOT_TOLD = ("serviceRequestPayload", "scheduledAt")
 
 EVENTS_AT_ONCE = 200
 ROWS_AT_ONCE = 5_000
@@ -194,6 +197,13 @@ class _Telling:
         if key.array_index is None and row.children is not None:
             updated_at = row.children_updated_at if transition.status.is_terminal else None
             row = row._replace(children=children_then(row.children, transition), children_updated_at=updated_at)
+        if terms.service is not None:
+            # Without tags and payload, as AWS does it (F 10.1); the row keeps the latest scheduledAt alone.
+            detail = service_job_detail(context, row._replace(job=job), terms, attempts)
+            detail = {name: value for name, value in detail.items() if name not in _NOT_TOLD}
+            unique = event_id(terms.job_id, moment.numbered.seq)
+            body = envelope(context, unique, SERVICE_JOB_STATE_CHANGE, transition.at, detail)
+            return JobEvent(moment.position, unique, SERVICE_JOB_STATE_CHANGE, body)
         tags = self._tags_of(row) if key.array_index is None else {}
         detail = job_detail(context, clusters, row, job, terms, attempts, tags)
         detail["tags"] = {**tags, "resourceArn": detail["jobArn"]}  # as AWS does it, in events alone (F 10.1)

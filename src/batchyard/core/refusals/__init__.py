@@ -21,3 +21,4 @@ from batchyard.core.refusals.queues_and_environments import *  # noqa: F403
 from batchyard.core.refusals.refusal import Refusal as Refusal
 from batchyard.core.refusals.scheduling import *  # noqa: F403
 from batchyard.core.refusals.service_environments import *  # noqa: F403
+from batchyard.core.refusals.service_jobs import *  # noqa: F403
