@@ -82,6 +82,10 @@ def _add_service_environment(yard: Yard, number: int) -> None:
 
 def _service_job(yard: Yard, number: int) -> None:
     yard.now = Millis(yard.now + 1)
+    if not yard.call("DescribeJobQueues", jobQueues=["plain-training"])["jobQueues"]:
+        _add_service_environment(yard, 1000)
+        order = [{"order": 1, "serviceEnvironment": "s1000"}]
+        yard.call("CreateJobQueue", jobQueueName="plain-training", priority=1, serviceEnvironmentOrder=order)
     names = {"jobName": f"train-{number}", "jobQueue": "plain-training", "serviceJobType": "SAGEMAKER_TRAINING"}
     yard.call("SubmitServiceJob", serviceRequestPayload="{}", **names)
 
@@ -202,7 +206,6 @@ def furnished(yard: Yard) -> Yard:
     order = [{"order": 1, "serviceEnvironment": "s0"}]
     queue = {"jobQueueName": "training", "priority": 1, "schedulingPolicyArn": policy}
     yard.call("CreateJobQueue", {**queue, "serviceEnvironmentOrder": order})
-    yard.call("CreateJobQueue", jobQueueName="plain-training", priority=1, serviceEnvironmentOrder=order)
     return yard
 
 
