@@ -14,7 +14,12 @@ Request = tuple[str, dict[str, Any]]
 ENVIRONMENTS = {"small": 2, "large": 6}
 """maxvCpus of each compute environment; the machine has 6 vCPUs."""
 
-QUEUES = {"urgent": (10, ("small", "large")), "normal": (5, ("large", "small")), "narrow": (5, ("small",))}
+QUEUES = {
+    "urgent": (10, ("small", "large")),
+    "normal": (5, ("large", "small")),
+    "narrow": (5, ("small",)),
+    "shared": (5, ("large",)),
+}
 """Priority and compute environments, best first."""
 
 LIMITS = [
@@ -22,6 +27,11 @@ LIMITS = [
     for reason in ("MISCONFIGURATION:COMPUTE_ENVIRONMENT_MAX_RESOURCE", "CAPACITY:INSUFFICIENT_INSTANCE_CAPACITY")
 ]
 """jobStateTimeLimitActions that some queues have for some time."""
+SHARED, SHARES = "shared", ("a", "b1", "b2")
+"""The queue with a fair-share policy, and the shares of its jobs."""
+
+WINDOW_SECONDS = 604_800
+"""The decay window of that policy: nothing that is used is forgotten while a world lasts."""
 
 PERMITS, BUDGET = 3, 1_000_000
 """How much there is of `permits`, which come back, and of `budget`, which does not."""
@@ -29,6 +39,7 @@ PERMITS, BUDGET = 3, 1_000_000
 TRAINING, INSTANCES = "service-environment/training", 3
 """What attempts call the service environment, and how many training instances it has at most."""
 
+_POLICY_ARN = f"arn:aws:batch:us-east-1:123456789012:scheduling-policy/{SHARED}"
 _SIZES = (2, 3, 3, 5)
 _SERVICE_SHARE = 0.1
 _EVALUATE_ON_EXIT = (
@@ -71,6 +82,7 @@ class Client:
         self._random = random.Random(f"{seed} client")
         self._needs = random.Random(f"{seed} needs")  # of its own: what else is asked does not depend on it
         self._details = random.Random(f"{seed} details")
+        self._shares = random.Random(f"{seed} shares")
         self._next: deque[Request] = deque()
         self._kinds: list[tuple[int, Callable[[], Request | None]]] = [
             (60, self._submit),
@@ -81,6 +93,7 @@ class Client:
             (3, self._change_queue),
             (2, self._delete_queue),
             (3, self._create_queue),
+            (1, self._change_policy),
         ]
 
     # ---------------------------------------------------------------------------------------------------- requests
@@ -98,6 +111,7 @@ class Client:
                     {"computeEnvironmentName": name, "type": "MANAGED", "computeResources": resources},
                 )
             )
+        requests.append(("CreateSchedulingPolicy", {"name": SHARED, "fairsharePolicy": _policy(0.5, 25)}))
         requests += [_create_queue(name) for name in QUEUES]
         requests += _training()
         for name, total, kind in (("permits", PERMITS, "REPLENISHABLE"), ("budget", BUDGET, "NON_REPLENISHABLE")):
@@ -153,6 +167,10 @@ class Client:
             request["timeout"] = {"attemptDurationSeconds": 60}
         if depends_on := self._depends_on(request):
             request["dependsOn"] = depends_on
+        if request["jobQueue"] == SHARED:
+            request["shareIdentifier"] = self._shares.choice(SHARES)
+            if self._shares.random() < 0.5:
+                request["schedulingPriorityOverride"] = self._shares.randrange(3)
         if self._needs.random() < 0.25:
             request["consumableResourcePropertiesOverride"] = {"consumableResourceList": self._consumables()}
         return "SubmitJob", request
@@ -263,6 +281,11 @@ class Client:
     def _create_queue(self) -> Request:
         return _create_queue(self._random.choice(list(QUEUES)))
 
+    def _change_policy(self) -> Request:
+        """Other weights, and more or less in reserve."""
+        policy = _policy(self._shares.choice([0.25, 0.5, 1.0, 4.0]), self._shares.choice([0, 0, 25, 60]))
+        return "UpdateSchedulingPolicy", {"arn": _POLICY_ARN, "fairsharePolicy": policy}
+
     @staticmethod
     def last_requests() -> list[Request]:
         """When everything is to come to its end: all compute environments are open, as wide as they began."""
@@ -286,7 +309,8 @@ class Client:
 def _create_queue(name: str) -> Request:
     priority, environments = QUEUES[name]
     order = [{"order": order, "computeEnvironment": environment} for order, environment in enumerate(environments)]
-    return "CreateJobQueue", {"jobQueueName": name, "priority": priority, "computeEnvironmentOrder": order}
+    request = {"jobQueueName": name, "priority": priority, "computeEnvironmentOrder": order}
+    return "CreateJobQueue", request | ({"schedulingPolicyArn": _POLICY_ARN} if name == SHARED else {})
 
 
 def _training() -> list[Request]:
@@ -299,3 +323,12 @@ def _training() -> list[Request]:
     order = [{"order": 1, "serviceEnvironment": "training"}]
     queue = {"jobQueueName": "training", "priority": 7, "serviceEnvironmentOrder": order}
     return [("CreateServiceEnvironment", environment), ("CreateJobQueue", queue)]
+
+
+def _policy(weight: float, reservation: int) -> dict[str, Any]:
+    distribution = [{"shareIdentifier": "b*", "weightFactor": weight}]
+    return {
+        "shareDecaySeconds": WINDOW_SECONDS,
+        "computeReservation": reservation,
+        "shareDistribution": distribution,
+    }

@@ -1,7 +1,8 @@
 """Which waiting job starts next, and where: `plan(snapshot)`, a pure function.
 
 Queues are served by priority, the higher integer first (API Reference, CreateJobQueue); within a queue, first in, first
-out; for each job the queue's compute environments in their order, until one has room for it. A job is never split, and
+out, or by fair share (core.fair_share): the first job of the share that has used least, until another has used less;
+for each job the queue's compute environments in their order, until one has room for it. A job is never split, and
 nothing is ever placed beyond a compute environment's maxvCpus or the machine.
 
 Five rules beyond AWS's words, each to keep one job from hurting another:
@@ -10,7 +11,8 @@ Five rules beyond AWS's words, each to keep one job from hurting another:
 * A job that could never fit, were everything idle, does not hold up those behind it. It stays RUNNABLE with a
   MISCONFIGURATION reason (F 3.4) and is looked at again when a compute environment or a queue changes.
 * A job that does not fit *now* holds back what comes after it where it might run, in its queue and in queues of lower
-  priority, or a stream of small jobs would starve it for ever.
+  priority, or a stream of small jobs would starve it for ever. By fair share, what comes after it is the whole queue:
+  it is its turn.
 * A job that waits for consumable resources alone holds back only what comes after it and needs one of the same.
 * Very short jobs are placed ahead of free room, so that a slot never waits for a commit: up to `ahead` of them, by
   job definition. They are only handed over; the executor starts each when its slot frees, never beyond capacity.
@@ -21,6 +23,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from batchyard.core import reasons
+from batchyard.core.fair_share import Standing, Turns
 from batchyard.core.ids import JobSeq
 
 
@@ -79,7 +82,8 @@ class Supply:
 class Candidate:
     """A job at the head of its queue; an array counts as `available` equal jobs. `consumes`: what each of them needs of
     consumable resources, as names and quantities above 0. `instance_type`: of a service job, which takes one
-    instance of its service environment's limit, whatever it needs of the machine."""
+    instance of its service environment's limit, whatever it needs of the machine. `charge`: what one counts in its
+    share ahead of time, in vCPU-seconds."""
 
     seq: JobSeq
     need: Room
@@ -87,6 +91,7 @@ class Candidate:
     ahead: int = 0
     consumes: tuple[tuple[str, int], ...] = ()
     instance_type: str | None = None
+    charge: float = 0.0
 
     @property
     def takes(self) -> float:
@@ -95,12 +100,27 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True)
+class FairHeads:
+    """The shares of a queue that have something to place, each with its first jobs in the order they are to be served.
+
+    `unreserved` is how many vCPUs, or training instances, the queue may hold in all, less what is kept in reserve;
+    `used` is what it holds.
+    """
+
+    lines: Iterable[tuple[Standing, Iterable[Candidate]]]
+    unreserved: float = math.inf
+    used: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class QueueHeads:
-    """The first jobs of a queue in the order they are to be served; `environments` by name, best first."""
+    """The first jobs of a queue in the order they are to be served; `environments` by name, best first. A queue with
+    `fair` is served by that instead of `candidates`."""
 
     priority: int
     environments: tuple[str, ...]
     candidates: Iterable[Candidate]
+    fair: FairHeads | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,13 +149,15 @@ class Plan:
     """placements: in the order to make them. misfits: jobs that can never fit, with the reason. held: jobs that wait
     for room, each with the compute environments that might give it; nothing behind them was looked at.
     without_capacity: those of them for which the machine has no room, though a compute environment would have some.
-    is_cut_short: whether queues were left out, since the whole machine is held."""
+    is_cut_short: whether queues were left out, since the whole machine is held. reserved: jobs whose turn it is, and
+    that wait because the rest of the queue's vCPUs is reserved for shares that are not active."""
 
     placements: list[Placement] = field(default_factory=list)
     misfits: dict[JobSeq, str] = field(default_factory=dict)
     held: dict[JobSeq, frozenset[str]] = field(default_factory=dict)
     without_capacity: set[JobSeq] = field(default_factory=set)
     is_cut_short: bool = False
+    reserved: set[JobSeq] = field(default_factory=set)
 
 
 def never_fits(candidate: Candidate, machine: Room, environments: Sequence[Environment]) -> str | None:
@@ -176,42 +198,73 @@ class _Planner:
         return self.result
 
     def _serve(self, queue: QueueHeads) -> None:
-        of_queue = [self.snapshot.environments[n] for n in queue.environments if n in self.snapshot.environments]
+        environments = [self.snapshot.environments[n] for n in queue.environments if n in self.snapshot.environments]
+        if queue.fair is not None:
+            self._serve_shares(queue.fair, environments)
+            return
         for candidate in queue.candidates:
-            environments = of_queue
-            if candidate.instance_type is not None:
-                environments = [e for e in of_queue if e.unit in (None, candidate.instance_type)]
-            reason = never_fits(candidate, self.snapshot.machine, environments)
-            if candidate.consumes and reason is None:
-                reason = self._never_supplied(candidate)
-            if reason is not None:
-                self.result.misfits[candidate.seq] = reason
-                continue
-            if not any(e.accepts for e in of_queue):
+            if self._offer(candidate, candidate.available, environments) is None:
                 return
-            open_to = [e for e in environments if e.accepts and e.limit >= candidate.takes]
-            if not open_to:
-                continue
-            number = self._supply(candidate) if candidate.consumes else candidate.available
-            left = self._place(candidate, number, [e for e in open_to if e.name not in self.held_back])
-            if left or number < candidate.available:
-                self.claimed.update(name for name, _ in candidate.consumes)
-            if left:
-                self._hold(candidate, open_to)
+
+    def _serve_shares(self, fair: FairHeads, environments: Sequence[Environment]) -> None:
+        turns = Turns(fair.lines)
+        used = fair.used
+        while (candidate := turns.head()) is not None:
+            allowed = 1 << 30
+            if fair.unreserved < math.inf:
+                allowed = Room(fair.unreserved - used, 0).fits(Room(candidate.takes, 0))
+            if not used:
+                allowed = max(1, allowed)  # or a job larger than what is not reserved would wait for ever
+            most = min(turns.most(candidate.charge), allowed)
+            number = self._offer(candidate, most, environments)
+            if number is None:
                 return
+            if not allowed and candidate.seq not in self.result.misfits:
+                self.result.reserved.add(candidate.seq)
+                return
+            used += candidate.takes * number
+            if number:
+                turns.take(number, candidate.charge)
+            if number < most or not number:
+                turns.skip()
+
+    def _offer(self, candidate: Candidate, most: int, of_queue: Sequence[Environment]) -> int | None:
+        """Place up to `most` units. Returns how many were, or None where what comes after it has to wait with it."""
+        environments = of_queue
+        if candidate.instance_type is not None:
+            environments = [e for e in of_queue if e.unit in (None, candidate.instance_type)]
+        reason = never_fits(candidate, self.snapshot.machine, environments)
+        if candidate.consumes and reason is None:
+            reason = self._never_supplied(candidate)
+        if reason is not None:
+            self.result.misfits[candidate.seq] = reason
+            return 0
+        if not any(e.accepts for e in of_queue):
+            return None
+        open_to = [e for e in environments if e.accepts and e.limit >= candidate.takes]
+        if not open_to:
+            return 0
+        number = self._supply(candidate, most) if candidate.consumes else most
+        left = self._place(candidate, number, [e for e in open_to if e.name not in self.held_back])
+        if left or number < most:
+            self.claimed.update(name for name, _ in candidate.consumes)
+        if left:
+            self._hold(candidate, open_to)
+            return None
+        return number
 
     def _never_supplied(self, candidate: Candidate) -> str | None:
         """Why a job could not be placed if nothing else needed its consumable resources, or None."""
         is_short = any(self.snapshot.supplies[name].total < quantity for name, quantity in candidate.consumes)
         return reasons.CONSUMABLE_RESOURCE if is_short else None
 
-    def _supply(self, candidate: Candidate) -> int:
-        """How many units the consumable resources suffice for, less what this plan has taken or promised."""
+    def _supply(self, candidate: Candidate, most: int) -> int:
+        """How many of `most` units the consumable resources suffice for, less what this plan has taken or promised."""
         if any(name in self.claimed for name, _ in candidate.consumes):
             return 0
         supplies = self.snapshot.supplies
         counts = [(supplies[name].free - self.supplied.get(name, 0)) // wanted for name, wanted in candidate.consumes]
-        return max(0, min(candidate.available, *counts))
+        return max(0, min(most, *counts))
 
     def _place(self, candidate: Candidate, number: int, environments: Sequence[Environment]) -> int:
         """Place what fits of `number` units, then what may wait ahead; returns how many are left."""

@@ -27,11 +27,12 @@ _LIVE_ROWS = (JobStatus.RUNNABLE, JobStatus.STARTING, JobStatus.RUNNING)
 
 
 class Changes:
-    """Decisions taken in one transaction, at one time."""
+    """Decisions taken in one transaction, at one time. `ended`: the attempts that they ended."""
 
     def __init__(self, tx: Transaction, now: Millis, terms: TermsCache) -> None:
         self.tx = tx
         self.now = now
+        self.ended: list[Attempt] = []
         self._terms = terms
         self._submitted: dict[JobSeq, Terms] = {}
         self._rows: dict[JobSeq, JobRow] = {}
@@ -116,6 +117,8 @@ class Changes:
             self._put(before, decision.job, type(event).__name__)
         if decision.attempt is not None and decision.attempt is not attempt:
             self._changed_attempts[decision.attempt.attempt_id] = decision.attempt
+            if decision.attempt.stopped_at is not None:
+                self.ended.append(decision.attempt)
         return decision.attempt
 
     def request(self, key: JobKey, event: e.CancelRequested | e.TerminateRequested | e.QueueDeleted) -> None:
