@@ -36,8 +36,10 @@ WINDOW_SECONDS = 604_800
 PERMITS, BUDGET = 3, 1_000_000
 """How much there is of `permits`, which come back, and of `budget`, which does not."""
 
-TRAINING, INSTANCES = "service-environment/training", 3
-"""What attempts call the service environment, and how many training instances it has at most."""
+KIND = "ml.m5.large"
+TRAINING, MANAGED, INSTANCES = "service-environment/training", f"service-environment/cluster/{KIND}", 3
+"""What attempts call the service environments, the second divided by quota shares, and how many training instances each
+has at most."""
 
 _POLICY_ARN = f"arn:aws:batch:us-east-1:123456789012:scheduling-policy/{SHARED}"
 _SIZES = (2, 3, 3, 5)
@@ -77,7 +79,7 @@ class Client:
         self.touched: set[str] = set()
         self.lost_queues: set[str] = set()
         self.services: list[Submitted] = []
-        self.widest = ENVIRONMENTS | {TRAINING: INSTANCES}
+        self.widest = ENVIRONMENTS | {TRAINING: INSTANCES, MANAGED: INSTANCES}
         self._service = random.Random(f"{seed} service")
         self._random = random.Random(f"{seed} client")
         self._needs = random.Random(f"{seed} needs")  # of its own: what else is asked does not depend on it
@@ -186,7 +188,7 @@ class Client:
             changes = {"state": chance.choice(["ENABLED", "DISABLED"]), "capacityLimits": limits}
             return "UpdateServiceEnvironment", {"serviceEnvironment": "training", **changes}
         program = chance.choice(["quick", "steady", "flaky", "flaky", "fails", "hangs", "stubborn", "missing"])
-        payload = {"AlgorithmSpecification": {"ContainerEntrypoint": [program]}}
+        payload: dict[str, Any] = {"AlgorithmSpecification": {"ContainerEntrypoint": [program]}}
         rules = [{"action": "RETRY", "onStatusReason": "Received status from SageMaker: InternalServerError*"}]
         rules += [{"action": chance.choice(["RETRY", "EXIT"]), "onStatusReason": "*"}]
         request = {
@@ -198,6 +200,14 @@ class Client:
             "timeoutConfig": {"attemptDurationSeconds": 60},
             "clientToken": f"{chance.randrange(1000)}",
         }
+        if chance.random() < 0.5:
+            payload["ResourceConfig"] = {"InstanceType": KIND, "InstanceCount": 1}
+            request |= {"jobQueue": "managed", "serviceRequestPayload": json.dumps(payload)}
+            for share in chance.choice([["borrower"] * 3 + ["lender"] * 2, ["lender", "borrower"]]):
+                more = {"quotaShareName": share, "schedulingPriority": chance.randrange(3)}
+                more |= {"preemptionConfiguration": chance.choice([{}, {"preemptionRetriesBeforeTermination": 1}])}
+                self._next.append(("SubmitServiceJob", request | more | {"clientToken": f"{chance.randrange(1000)}"}))
+            return self._next.popleft()
         return "SubmitServiceJob", request
 
     def _consumables(self) -> list[dict[str, Any]]:
@@ -322,7 +332,27 @@ def _training() -> list[Request]:
     }
     order = [{"order": 1, "serviceEnvironment": "training"}]
     queue = {"jobQueueName": "training", "priority": 7, "serviceEnvironmentOrder": order}
-    return [("CreateServiceEnvironment", environment), ("CreateJobQueue", queue)]
+    return [("CreateServiceEnvironment", environment), ("CreateJobQueue", queue), *_managed(environment)]
+
+
+def _managed(environment: dict[str, Any]) -> list[Request]:
+    """Another that quota shares divide: one lends two instances, the other has one and borrows."""
+    limits = [{"maxCapacity": INSTANCES, "capacityUnit": KIND}]
+    cluster = environment | {"serviceEnvironmentName": "cluster", "capacityLimits": limits}
+    policy = {"name": "quota", "quotaSharePolicy": {"idleResourceAssignmentStrategy": "FIFO"}}
+    queue = {
+        "jobQueueName": "managed",
+        "priority": 6,
+        "serviceEnvironmentOrder": [{"order": 1, "serviceEnvironment": "cluster"}],
+        "schedulingPolicyArn": _POLICY_ARN.replace(SHARED, "quota"),
+    }
+    requests: list[Request] = [("CreateServiceEnvironment", cluster), ("CreateSchedulingPolicy", policy)]
+    requests.append(("CreateJobQueue", queue))
+    for name, most, strategy in (("lender", 2, "LEND"), ("borrower", 1, "LEND_AND_BORROW")):
+        share = {"quotaShareName": name, "jobQueue": "managed", "resourceSharingConfiguration": {"strategy": strategy}}
+        share |= {"capacityLimits": [{"maxCapacity": most, "capacityUnit": KIND}]}
+        requests.append(("CreateQuotaShare", share | {"preemptionConfiguration": {"inSharePreemption": "ENABLED"}}))
+    return requests
 
 
 def _policy(weight: float, reservation: int) -> dict[str, Any]:

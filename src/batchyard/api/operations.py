@@ -32,8 +32,8 @@ Function = Callable[[Context, dict[str, Any]], Answer]
 class Endpoint:
     """What carries an operation out. One that writes is given the tick's transaction, the others a snapshot.
 
-    changes_resources: whether it may change a queue, its policy, an environment or a consumable resource, which the
-    engine then reads again, and looks again at what could never fit.
+    changes_resources: whether it may change a queue, its policy or quota shares, an environment or a consumable
+    resource, which the engine then reads again, and looks again at what could never fit.
     """
 
     function: Function

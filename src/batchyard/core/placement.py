@@ -19,12 +19,14 @@ Five rules beyond AWS's words, each to keep one job from hurting another:
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 from batchyard.core import reasons
 from batchyard.core.fair_share import Standing, Turns
-from batchyard.core.ids import JobSeq
+from batchyard.core.ids import AttemptId, JobSeq
+from batchyard.core.quota_shares import Ledger, Preemption, QuotaShare, Running
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +85,7 @@ class Candidate:
     """A job at the head of its queue; an array counts as `available` equal jobs. `consumes`: what each of them needs of
     consumable resources, as names and quantities above 0. `instance_type`: of a service job, which takes one
     instance of its service environment's limit, whatever it needs of the machine. `charge`: what one counts in its
-    share ahead of time, in vCPU-seconds."""
+    share ahead of time, in vCPU-seconds. `priority`: of a service job, within its quota share."""
 
     seq: JobSeq
     need: Room
@@ -92,6 +94,7 @@ class Candidate:
     consumes: tuple[tuple[str, int], ...] = ()
     instance_type: str | None = None
     charge: float = 0.0
+    priority: int = 0
 
     @property
     def takes(self) -> float:
@@ -113,14 +116,26 @@ class FairHeads:
 
 
 @dataclass(frozen=True, slots=True)
+class QuotaHeads:
+    """The quota shares of a queue, the instances that each holds by name and type, and the first jobs of those that
+    have something to place, in the order they are to be served."""
+
+    shares: Sequence[QuotaShare]
+    used: Mapping[tuple[str, str], int]
+    lines: Iterable[tuple[str, Iterable[Candidate]]]
+    running: Sequence[Running] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class QueueHeads:
     """The first jobs of a queue in the order they are to be served; `environments` by name, best first. A queue with
-    `fair` is served by that instead of `candidates`."""
+    `fair` or `quota` is served by that instead of `candidates`."""
 
     priority: int
     environments: tuple[str, ...]
     candidates: Iterable[Candidate]
     fair: FairHeads | None = None
+    quota: QuotaHeads | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +165,8 @@ class Plan:
     for room, each with the compute environments that might give it; nothing behind them was looked at.
     without_capacity: those of them for which the machine has no room, though a compute environment would have some.
     is_cut_short: whether queues were left out, since the whole machine is held. reserved: jobs whose turn it is, and
-    that wait because the rest of the queue's vCPUs is reserved for shares that are not active."""
+    that wait because the rest of the queue's vCPUs is reserved for shares that are not active.
+    preempted: attempts to stop, since jobs of quota shares have a better claim to their instances."""
 
     placements: list[Placement] = field(default_factory=list)
     misfits: dict[JobSeq, str] = field(default_factory=dict)
@@ -158,6 +174,10 @@ class Plan:
     without_capacity: set[JobSeq] = field(default_factory=set)
     is_cut_short: bool = False
     reserved: set[JobSeq] = field(default_factory=set)
+    preempted: list[AttemptId] = field(default_factory=list)
+
+
+_QuotaLine = tuple[Candidate, str, Iterator[Candidate]]
 
 
 def never_fits(candidate: Candidate, machine: Room, environments: Sequence[Environment]) -> str | None:
@@ -202,6 +222,9 @@ class _Planner:
         if queue.fair is not None:
             self._serve_shares(queue.fair, environments)
             return
+        if queue.quota is not None:
+            self._serve_quota_shares(queue.quota, environments)
+            return
         for candidate in queue.candidates:
             if self._offer(candidate, candidate.available, environments) is None:
                 return
@@ -227,6 +250,57 @@ class _Planner:
                 turns.take(number, candidate.charge)
             if number < most or not number:
                 turns.skip()
+
+    def _serve_quota_shares(self, quota: QuotaHeads, environments: Sequence[Environment]) -> None:
+        """What shares are entitled to, and then what they may borrow; either first in, first out."""
+        ledger = Ledger(quota.shares, quota.used)
+        heads = [(name, iter(jobs)) for name, jobs in quota.lines]
+        first = [(job, name, jobs) for name, jobs in heads if (job := next(jobs, None)) is not None]
+        waiting: list[_QuotaLine] = []
+        borrowers = self._serve_lines(first, ledger.own, ledger, environments, waiting)
+        preemption = Preemption(ledger, quota.running)
+        for job, name, jobs in waiting:
+            kind = job.instance_type or ""
+            if all(self.free_vcpus[e.name] < 1 for e in environments if e.unit in (None, kind)):
+                preemption.restore(kind, 1 + sum(1 for _ in islice(jobs, ledger.own(name, kind) - 1)))
+
+        def allowed(name: str, kind: str) -> int:
+            return ledger.own(name, kind) or ledger.lent(name, kind)
+
+        for job, name, _ in self._serve_lines(borrowers, allowed, ledger, environments, []):
+            preemption.make_way(name, job.instance_type or "", job.priority)
+        self.result.preempted += preemption.victims
+
+    def _serve_lines(
+        self,
+        first: Iterable[_QuotaLine],
+        allowed: Callable[[str, str], int],
+        ledger: Ledger,
+        environments: Sequence[Environment],
+        waiting: list[_QuotaLine],
+    ) -> list[_QuotaLine]:
+        """Place job after job while its share is `allowed` more. Returns the lines whose next job is not; adds those
+        whose next job finds no room to `waiting`."""
+        lines, stopped = list(first), []
+        while lines and not self.machine_is_held:
+            line = min(lines, key=lambda each: each[0].seq)
+            lines.remove(line)
+            job, name, jobs = line
+            kind = job.instance_type or ""
+            if not ledger.has_any(name, kind):
+                self.result.misfits[job.seq] = reasons.QUOTA_SHARE_LIMIT
+            elif never_fits(job, self.snapshot.machine, environments) is None and not allowed(name, kind):
+                stopped.append(line)
+                continue
+            number = self._offer(job, 1, environments) if ledger.has_any(name, kind) else 0
+            if number is None:
+                waiting.append(line)
+                continue  # the room is kept for it; what comes after it in its share waits with it
+            if number:
+                ledger.take(name, kind)
+            if (following := next(jobs, None)) is not None:
+                lines.append((following, name, jobs))
+        return stopped
 
     def _offer(self, candidate: Candidate, most: int, of_queue: Sequence[Environment]) -> int | None:
         """Place up to `most` units. Returns how many were, or None where what comes after it has to wait with it."""

@@ -7,6 +7,7 @@ jobs by status in the same transaction must call `save` first.
 
 import logging
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from batchyard.core import arrays, lifecycle, reasons
 from batchyard.core import dependencies as deps
@@ -98,6 +99,13 @@ class Changes:
         """What the job was submitted as."""
         return self._terms.get(self.tx, seq)
 
+    def _terms_now(self, seq: JobSeq) -> Terms:
+        """The same, with what has become of a job that may be preempted."""
+        terms = self.terms(seq)
+        if terms.service is None or terms.service.quota_share_name is None:
+            return terms
+        return replace(terms, preempted=self.tx.attempts.preempted(seq))
+
     def current_attempt(self, key: JobKey) -> Attempt | None:
         """The latest attempt of a job or child as it stands in this transaction."""
         found = next((a for a in self._begun.values() if a.key == key), None) or self.tx.attempts.current(key)
@@ -112,7 +120,7 @@ class Changes:
         """
         before = self.job(key)
         needs_terms = isinstance(event, (e.AttemptStarted, e.AttemptExited, e.AttemptLost))
-        decision = lifecycle.decide(before, event, self.terms(key.seq) if needs_terms else None, attempt)
+        decision = lifecycle.decide(before, event, self._terms_now(key.seq) if needs_terms else None, attempt)
         if decision.job is not before:
             self._put(before, decision.job, type(event).__name__)
         if decision.attempt is not None and decision.attempt is not attempt:

@@ -5,7 +5,8 @@ What its active attempts count follows from their own rows and the time, so noth
 """
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from heapq import merge
 from typing import TYPE_CHECKING, NamedTuple
@@ -14,7 +15,8 @@ from batchyard.core import fair_share, resources
 from batchyard.core.fair_share import FairSharePolicy, Held, Standing, Usage
 from batchyard.core.job_queues import SAGEMAKER_TRAINING
 from batchyard.core.jobs import Attempt, JobKey
-from batchyard.core.placement import Candidate, Environment, FairHeads, Room
+from batchyard.core.placement import Candidate, Environment, FairHeads, QuotaHeads, Room
+from batchyard.core.quota_shares import QuotaShare, Running
 from batchyard.core.resources import JobQueue
 from batchyard.engine.apply import Changes
 from batchyard.engine.pace import Pace
@@ -47,22 +49,54 @@ class Holders:
         """An attempt of this job begins."""
         self._holders[row.seq] = Holder(row.queue_id, row.share_identifier, row.definition_id)
 
-    def held(self, changes: Changes, active: Iterable[Attempt], pace: Pace) -> dict[int, list[Held]]:
+    def held(self, changes: Changes, active: Collection[Attempt], pace: Pace) -> dict[int, list[Held]]:
         """What the shares of each queue hold, by the queue's id."""
-        attempts = list(active)
-        missing = {a.key.seq for a in attempts} - self._holders.keys()
-        changes.preload(map(JobKey, missing))
-        for seq in missing:
-            self.know(changes.row(seq))
-        if len(self._holders) > _REMEMBERED + len(attempts):
-            self._holders = {a.key.seq: self._holders[a.key.seq] for a in attempts}
+        self._read(changes, active)
         found: dict[int, list[Held]] = {}
-        for attempt in attempts:
+        for attempt in active:
             queue_id, share, definition_id = self._holders[attempt.key.seq]
             if share is not None:
                 expected = _expected_seconds(pace, definition_id)
                 found.setdefault(queue_id, []).append(Held(share, attempt.vcpus, attempt.started_at, expected))
         return found
+
+    def instances(self, changes: Changes, active: Collection[Attempt]) -> dict[int, list[Running]]:
+        """The training instances that the quota shares of each queue hold, by the queue's id."""
+        self._read(changes, active)
+        found: dict[int, list[Running]] = {}
+        for attempt in active:
+            seq = attempt.key.seq
+            queue_id, share, definition_id = self._holders[seq]
+            if share is None or definition_id is not None:
+                continue
+            service = changes.terms(seq).service
+            assert service is not None
+            kind, priority = service.training.instance_type, changes.row(seq).scheduling_priority or 0
+            stops = attempt.stop_wanted is not None
+            one = Running(attempt.attempt_id, share, kind, priority, attempt.placed_at, stops)
+            found.setdefault(queue_id, []).append(one)
+        return found
+
+    def _read(self, changes: Changes, active: Collection[Attempt]) -> None:
+        missing = {a.key.seq for a in active} - self._holders.keys()
+        changes.preload(map(JobKey, missing))
+        for seq in missing:
+            self.know(changes.row(seq))
+        if len(self._holders) > _REMEMBERED + len(active):
+            self._holders = {a.key.seq: self._holders[a.key.seq] for a in active}
+
+
+def quota_heads(
+    changes: Changes, queue_id: int, shares: Sequence[QuotaShare], running: Sequence[Running]
+) -> QuotaHeads:
+    """What a queue's quota shares have to place, and what they hold."""
+    used = Counter((one.share, one.instance_type) for one in running)
+    lines = [(share, _service_candidates(changes, queue_id, share)) for share in changes.tx.shares.placeable(queue_id)]
+    return QuotaHeads(shares, used, lines, running)
+
+
+def _service_candidates(changes: Changes, queue_id: int, share: str) -> Iterator[Candidate]:
+    return (service_candidate(changes, row) for row in rows_of_share(changes, queue_id, share))
 
 
 def charge(changes: Changes, policies: Mapping[int, FairSharePolicy], ended: Sequence[Attempt]) -> None:
@@ -125,8 +159,8 @@ class ShareView:
     def _candidates(
         self, queue_id: int, share: str, policy: FairSharePolicy, consuming_max: int
     ) -> Iterator[Candidate]:
-        plain = self._rows(queue_id, share, consuming=False, most=None)
-        consuming = self._rows(queue_id, share, consuming=True, most=consuming_max)
+        plain = rows_of_share(self._changes, queue_id, share)
+        consuming = rows_of_share(self._changes, queue_id, share, consuming=True, most=consuming_max)
         for row in merge(plain, consuming, key=served_order):
             yield self._candidate(row, policy)
 
@@ -141,16 +175,21 @@ class ShareView:
         slots = min(self._machine.fits(row.need), 1024)
         return Candidate(row.seq, row.need, row.available, self._pace.ahead(row.definition_id, slots), charge=charge)
 
-    def _rows(self, queue_id: int, share: str, *, consuming: bool, most: int | None) -> Iterator[JobRow]:
-        after, size, seen = (HIGHEST_PRIORITY, 0), _FIRST_SLICE, 0
-        while most is None or seen < most:
-            rows = self._changes.tx.shares.heads(queue_id, share, after, size, consuming=consuming)
-            self._changes.know(rows)
-            yield from rows
-            if len(rows) < size:
-                return
-            seen += size
-            after, size = (rows[-1].scheduling_priority or 0, rows[-1].seq), min(_LARGEST_SLICE, size * 4)
+
+def rows_of_share(
+    changes: Changes, queue_id: int, share: str, *, consuming: bool = False, most: int | None = None
+) -> Iterator[JobRow]:
+    """A share's jobs with something to place in the order they are served, about `most` of them, read as far as they
+    are asked for: those that need no consumable resources, or those that do."""
+    after, size, seen = (HIGHEST_PRIORITY, 0), _FIRST_SLICE, 0
+    while most is None or seen < most:
+        rows = changes.tx.shares.heads(queue_id, share, after, size, consuming=consuming)
+        changes.know(rows)
+        yield from rows
+        if len(rows) < size:
+            return
+        seen += size
+        after, size = (rows[-1].scheduling_priority or 0, rows[-1].seq), min(_LARGEST_SLICE, size * 4)
 
 
 class _Lines(Iterable[tuple[Standing, Iterable[Candidate]]]):
@@ -172,7 +211,8 @@ def service_candidate(changes: Changes, row: JobRow) -> Candidate:
     """A service job as a plan is shown it."""
     service = changes.terms(row.seq).service
     assert service is not None
-    return Candidate(row.seq, row.need, instance_type=service.training.instance_type)
+    kind = service.training.instance_type
+    return Candidate(row.seq, row.need, instance_type=kind, priority=row.scheduling_priority or 0)
 
 
 def policies_of(queues: Iterable[JobQueue], documents: Mapping[str, resources.Document]) -> dict[int, FairSharePolicy]:

@@ -14,12 +14,14 @@ from batchyard.core import resources
 from batchyard.core.fair_share import FairSharePolicy
 from batchyard.core.jobs import Attempt
 from batchyard.core.placement import Candidate, Environment, QueueHeads, Room, Snapshot, Supply
-from batchyard.core.quotas import SERVICE_ENVIRONMENTS
+from batchyard.core.quota_shares import QuotaShare, quota_share
+from batchyard.core.quotas import QUOTA_SHARES_PER_QUEUE, SERVICE_ENVIRONMENTS
 from batchyard.core.resources import ComputeEnvironment, JobQueue, Phase, Record
+from batchyard.core.scheduling_policies import QUOTA_SHARE
 from batchyard.core.service_capacity import NUM_INSTANCES, environment_name
 from batchyard.engine.apply import Changes
 from batchyard.engine.pace import Pace
-from batchyard.engine.shares import Holders, ShareView, policies_of, service_candidate
+from batchyard.engine.shares import Holders, ShareView, policies_of, quota_heads, service_candidate
 from batchyard.store.jobs import JobRow
 from batchyard.store.transaction import Transaction
 
@@ -35,13 +37,15 @@ _CONSUMING_MAX = 256
 @dataclass(frozen=True, slots=True)
 class Yard:
     """The queues, compute environments and service environments, read again whenever one may have changed; and what is
-    in a phase. `policies`: of the queues that are served by fair share, by their ids."""
+    in a phase. `policies`: of the queues that are served by fair share, by their ids; `quota_shares`: of those
+    with quota management."""
 
     queues: dict[int, JobQueue]
     environments: dict[str, ComputeEnvironment]
     phases: Mapping[str, Phase] = field(default_factory=dict)
     service_environments: dict[str, Record] = field(default_factory=dict)
     policies: dict[int, FairSharePolicy] = field(default_factory=dict)
+    quota_shares: dict[int, tuple[QuotaShare, ...]] = field(default_factory=dict)
 
     @classmethod
     def read(cls, tx: Transaction) -> "Yard":
@@ -55,6 +59,11 @@ class Yard:
             tx.phases.all(),
             {environment.name: environment for environment in tx.service_environments.page(0, SERVICE_ENVIRONMENTS)},
             policies_of(queues, documents),
+            {
+                q.id: _quota_shares(tx, q.name)
+                for q in queues
+                if QUOTA_SHARE in documents.get(q.scheduling_policy or "", ())
+            },
         )
 
     def names_of(self, queue: JobQueue) -> tuple[str, ...]:
@@ -85,6 +94,8 @@ def snapshot(
         waiting = sorted(consuming.union(waiting))
     is_fair = not yard.policies.keys().isdisjoint(waiting)
     shares = ShareView(changes, machine, pace, holders.held(changes, active, pace) if is_fair else {})
+    managed = not yard.quota_shares.keys().isdisjoint(waiting)
+    instances_held = holders.instances(changes, active) if managed else {}
     queues = []
     for queue in map(yard.queues.get, waiting):
         if queue is None or queue.status in _CLOSED:
@@ -96,8 +107,18 @@ def snapshot(
         policy = yard.policies.get(queue.id)
         fair = None if policy is None else shares.heads(queue, policy, limits, _CONSUMING_MAX)
         first = _Candidates(changes, queue.id, machine, pace, queue.id in consuming)
-        queues.append(QueueHeads(queue.priority, names, first, fair))
+        divided = yard.quota_shares.get(queue.id)
+        quota = None if divided is None else quota_heads(changes, queue.id, divided, instances_held.get(queue.id, ()))
+        queues.append(QueueHeads(queue.priority, names, first, fair, quota))
     return Snapshot(machine, free, environments, queues, _Supplies(changes.tx))
+
+
+def _quota_shares(tx: Transaction, queue: str) -> tuple[QuotaShare, ...]:
+    records = tx.quota_shares.page(0, QUOTA_SHARES_PER_QUEUE, prefix=f"{queue}/")
+    return tuple(
+        quota_share(r.name.partition("/")[2], r.document, is_open=r.document["state"] == resources.ENABLED)
+        for r in records
+    )
 
 
 class _Supplies(dict[str, Supply]):

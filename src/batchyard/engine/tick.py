@@ -94,6 +94,10 @@ def _apply_due(changes: Changes, active: dict[AttemptId, Attempt]) -> None:
 def _place(changes: Changes, active: dict[AttemptId, Attempt], around: Surroundings) -> tuple[AttemptId, ...]:
     view = snapshot(changes, around.yard, around.machine, active.values(), around.pace, around.holders)
     made = placement.plan(view)
+    for attempt_id in made.preempted:
+        stopped = changes.happen(active[attempt_id].key, e.PreemptionDecided(changes.now), active[attempt_id])
+        assert stopped is not None
+        active[attempt_id] = stopped
     for one in made.placements:
         for attempt in _begin(changes, one, around):
             active[attempt.attempt_id] = attempt

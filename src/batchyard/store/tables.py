@@ -189,7 +189,7 @@ jobs = Table(
     Column("memory_mib", Integer, nullable=False),
     Column("gpus", Integer, nullable=False),
     Column("consumes", Integer, nullable=False),  # whether it needs consumable resources: then it is in the table below
-    Column("share_identifier", String),
+    Column("share_identifier", String),  # of a service job in a queue with quota management: its quota share
     Column("scheduling_priority", Integer),  # a number wherever there is a share identifier
     # ListJobs pages: by status, and all of a queue newest first.
     Index("ix_jobs_queue_status", "queue_id", "status", "seq"),
@@ -318,7 +318,7 @@ attempts = Table(
     Column("started_at", Integer),
     Column("stopped_at", Integer),
     Column("due_at", Integer),  # when its timeout ends it
-    Column("stop_wanted", String),  # TERMINATED, TIMED_OUT or HOST_TERMINATED
+    Column("stop_wanted", String),  # TERMINATED, TIMED_OUT, HOST_TERMINATED or PREEMPTED
     Column("exit_code", Integer),
     Column("reason", Text),
     Column("status_reason", Text),

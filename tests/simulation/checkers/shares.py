@@ -17,7 +17,7 @@ def check(world: World) -> Iterator[str]:
     for made in world.records.attempts.values():
         for attempt in made:
             share = reader.shares.get(attempt.key.seq)
-            if share is None or share[0] not in reader.queues or attempt.stopped_at is None:
+            if share is None or reader.queues.get(share[0]) != SHARED or attempt.stopped_at is None:
                 continue
             usage = reader.usages.get(share)
             if usage is not None and attempt.started_at is not None:
