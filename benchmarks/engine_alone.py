@@ -1,6 +1,9 @@
 """What the engine itself costs per job: an executor that ends everything at once, the real store, no processes.
 
 python -m benchmarks.engine_alone [--jobs 10000] [--profile]
+python -m benchmarks.engine_alone --jobs 900 --fair-queues 5 --queued 1000000
+
+The second queues a hundred arrays in queues with fair share, of four shares each, and times the first jobs of them.
 """
 
 import argparse
@@ -14,6 +17,7 @@ from pathlib import Path
 from batchyard.api.batch.compute_environments import create_compute_environment
 from batchyard.api.batch.job_definitions import register_job_definition
 from batchyard.api.batch.job_queues import create_job_queue
+from batchyard.api.batch.scheduling_policies import create_scheduling_policy
 from batchyard.api.batch.submit_job import submit_job
 from batchyard.api.context import Context, Settings
 from batchyard.core.ids import Millis
@@ -60,11 +64,29 @@ class Instant:
     def close(self) -> None: ...
 
 
+ARRAYS, SHARES = 100, 4
+
+
+def submit_shared(c: Context, queues: int, queued: int) -> None:
+    """A hundred arrays of so many children in all, over queues with fair share and their shares."""
+    arn = create_scheduling_policy(c, {"name": "fair", "fairsharePolicy": {}})["arn"]
+    order = [{"order": 1, "computeEnvironment": "e"}]
+    for number in range(queues):
+        queue = {"jobQueueName": f"q{number}", "priority": 1, "computeEnvironmentOrder": order}
+        create_job_queue(c, queue | {"schedulingPolicyArn": arn})
+    for number in range(ARRAYS):
+        request = {"jobName": "j", "jobQueue": f"q{number % queues}", "jobDefinition": "d"}
+        request |= {"shareIdentifier": f"s{number // queues % SHARES}"}
+        submit_job(c, request | {"arrayProperties": {"size": queued // ARRAYS}})
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--jobs", type=int, default=10_000)
     parser.add_argument("--width", type=int, default=50)
     parser.add_argument("--single", action="store_true", help="single jobs instead of one array")
+    parser.add_argument("--fair-queues", type=int, default=0, help="queues with fair share, instead of one without")
+    parser.add_argument("--queued", type=int, default=1_000, help="children in the queues with fair share")
     parser.add_argument("--profile", action="store_true")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -91,7 +113,9 @@ def main() -> None:
                 c, {"jobDefinitionName": "d", "type": "container", "containerProperties": properties}
             )
             request = {"jobName": "j", "jobQueue": "q", "jobDefinition": "d"}
-            if options.single:
+            if options.fair_queues:
+                submit_shared(c, options.fair_queues, options.queued)
+            elif options.single:
                 for _ in range(options.jobs):
                     submit_job(c, request)
             else:

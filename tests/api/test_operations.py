@@ -35,5 +35,5 @@ _KINDS = ("JobQueue", "ComputeEnvironment", "ConsumableResource", "ServiceEnviro
 
 def test_changes_of_queues_and_environments_reach_the_engine() -> None:
     for name, endpoint in OPERATIONS.items():
-        changes = endpoint.writes and name.endswith(_KINDS)
+        changes = endpoint.writes and name.endswith((*_KINDS, "UpdateSchedulingPolicy"))
         assert endpoint.changes_resources is changes, name

@@ -10,6 +10,7 @@ from batchyard.core import events as e
 from batchyard.core import reasons
 from batchyard.core.jobs import Job, JobStatus, StopCause
 from batchyard.core.lifecycle import PARENT_TRANSITIONS, TRANSITIONS, InvalidTransition, decide, decide_parent
+from batchyard.core.training import ServiceTerms, read_training_request
 from tests.core.rows import NOW, attempt, job, terms
 
 S = JobStatus
@@ -167,6 +168,37 @@ def test_what_we_stopped_is_never_retried_whatever_it_exits_with(ended: e.Event,
     before = job(S.RUNNING, requested_reason="stop it")
     decision = decide(before, ended, terms(attempts=5), attempt(stop_wanted=cause))
     assert (decision.job.status, decision.job.status_reason) == (S.FAILED, reason)
+
+
+def preemptible(preempted: int, limit: int | None) -> Any:
+    configuration = None if limit is None else {"preemptionRetriesBeforeTermination": limit}
+    service = ServiceTerms("{}", read_training_request({}, "train"), preemption_configuration=configuration)
+    return terms(attempts=1, service=service, preempted=preempted)
+
+
+@pytest.mark.parametrize("ended", [e.AttemptExited(NOW, 0), e.AttemptExited(NOW, 143), e.AttemptLost(NOW)])
+@pytest.mark.parametrize(
+    ("preempted", "limit", "ends"), [(0, None, False), (9, None, False), (1, 2, False), (2, 2, True)]
+)
+def test_what_was_preempted_waits_again_unless_it_was_too_often(
+    ended: e.Event, preempted: int, limit: int | None, ends: bool
+) -> None:
+    active = attempt(attempt=preempted + 1, stop_wanted=StopCause.PREEMPTED)
+    decision = decide(job(S.RUNNING, attempt=preempted + 1), ended, preemptible(preempted, limit), active)
+    assert decision.job.status is (S.FAILED if ends else S.RUNNABLE)
+    assert decision.attempt is not None
+    assert decision.attempt.status_reason == reasons.TRAINING_PREEMPTED
+
+
+def test_terminating_outranks_preempting_and_not_the_reverse() -> None:
+    preempting = decide(job(S.RUNNING), e.PreemptionDecided(NOW), None, attempt()).attempt
+    assert preempting is not None
+    assert preempting.stop_wanted is StopCause.PREEMPTED
+    ended = decide(job(S.RUNNING), e.TerminateRequested(NOW, "enough"), None, preempting)
+    assert ended.attempt is not None
+    assert (ended.attempt.stop_wanted, ended.job.requested_reason) == (StopCause.TERMINATED, "enough")
+    again = decide(ended.job, e.PreemptionDecided(NOW), None, ended.attempt).attempt
+    assert again == ended.attempt
 
 
 def test_a_placement_taken_back_never_was() -> None:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from batchyard.core.dependencies import Edge
+from batchyard.core.fair_share import Usage
 from batchyard.core.ids import JobSeq
 from batchyard.core.intervals import Indexes
 from batchyard.core.invariants import Records
@@ -28,6 +29,12 @@ class RecordsReader:
         """What says why it cannot be placed."""
         self.quantities: dict[str, int] = {}
         """How much there is of each consumable resource."""
+        self.shares: dict[JobSeq, tuple[int, str]] = {}
+        """The queue and share of each job that has a share."""
+        self.queues: dict[int, str] = {}
+        """The names of the queues there are, by id."""
+        self.usages: dict[tuple[int, str], Usage] = {}
+        """What each share of each queue has used."""
 
     def read(self, tx: Transaction) -> Records:
         """All rows of a small yard."""
@@ -36,6 +43,12 @@ class RecordsReader:
         self.numbers = {row["job_id"]: row["seq"] for row in rows}
         self.quantities = {row["name"]: row["quantity"] for row in _all(tx, "consumable_resources")}
         self.blocked = {row["job_seq"]: BlockedJob(*row.values()) for row in _all(tx, "blocked_jobs")}
+        self.shares = {r["seq"]: (r["queue_id"], r["share_identifier"]) for r in rows if r["share_identifier"]}
+        self.queues = {row["id"]: row["name"] for row in _all(tx, "job_queues")}
+        self.usages = {
+            (row["queue_id"], row["share_identifier"]): Usage(row["vcpu_seconds"], row["at"])
+            for row in _all(tx, "share_usage")
+        }
         self.needs = {}
         for row in _all(tx, "consumable_needs"):
             self.needs.setdefault(row["job_seq"], {})[row["resource"]] = row["quantity"]

@@ -17,6 +17,7 @@ from batchyard.engine.tick import Surroundings
 from batchyard.executors import interface as x
 from batchyard.store.consumable_resources import ConsumableResources
 from batchyard.store.database import Database
+from batchyard.store.shares import Shares
 from batchyard.store.transaction import Transaction
 from batchyard.supervisor.slots import Slots
 from tests.simulation.link import SimulatedExecutor
@@ -67,7 +68,7 @@ def test_a_supervisor_that_oversells_is_noticed(monkeypatch: Patch) -> None:
 
 
 def test_permits_that_are_oversold_are_noticed(monkeypatch: Patch) -> None:
-    monkeypatch.setattr(_Planner, "_supply", lambda _self, candidate: candidate.available)
+    monkeypatch.setattr(_Planner, "_supply", lambda _self, _candidate, most: most)
     assert notices("consumables", seeds=6)
 
 
@@ -75,6 +76,11 @@ def test_permits_that_are_oversold_are_noticed(monkeypatch: Patch) -> None:
 def test_a_budget_that_is_not_kept_is_noticed(monkeypatch: Patch, forgotten: str) -> None:
     monkeypatch.setattr(ConsumableResources, forgotten, lambda _self, _seq: None)
     assert notices("consumables")
+
+
+def test_usage_that_is_not_charged_is_noticed(monkeypatch: Patch) -> None:
+    monkeypatch.setattr(Shares, "write", lambda _self, _queue_id, _usages: None)
+    assert notices("shares", seeds=3)
 
 
 def test_a_wrong_exit_code_is_noticed(monkeypatch: Patch) -> None:

@@ -14,7 +14,12 @@ Request = tuple[str, dict[str, Any]]
 ENVIRONMENTS = {"small": 2, "large": 6}
 """maxvCpus of each compute environment; the machine has 6 vCPUs."""
 
-QUEUES = {"urgent": (10, ("small", "large")), "normal": (5, ("large", "small")), "narrow": (5, ("small",))}
+QUEUES = {
+    "urgent": (10, ("small", "large")),
+    "normal": (5, ("large", "small")),
+    "narrow": (5, ("small",)),
+    "shared": (5, ("large",)),
+}
 """Priority and compute environments, best first."""
 
 LIMITS = [
@@ -22,13 +27,21 @@ LIMITS = [
     for reason in ("MISCONFIGURATION:COMPUTE_ENVIRONMENT_MAX_RESOURCE", "CAPACITY:INSUFFICIENT_INSTANCE_CAPACITY")
 ]
 """jobStateTimeLimitActions that some queues have for some time."""
+SHARED, SHARES = "shared", ("a", "b1", "b2")
+"""The queue with a fair-share policy, and the shares of its jobs."""
+
+WINDOW_SECONDS = 604_800
+"""The decay window of that policy: nothing that is used is forgotten while a world lasts."""
 
 PERMITS, BUDGET = 3, 1_000_000
 """How much there is of `permits`, which come back, and of `budget`, which does not."""
 
-TRAINING, INSTANCES = "service-environment/training", 3
-"""What attempts call the service environment, and how many training instances it has at most."""
+KIND = "ml.m5.large"
+TRAINING, MANAGED, INSTANCES = "service-environment/training", f"service-environment/cluster/{KIND}", 3
+"""What attempts call the service environments, the second divided by quota shares, and how many training instances each
+has at most."""
 
+_POLICY_ARN = f"arn:aws:batch:us-east-1:123456789012:scheduling-policy/{SHARED}"
 _SIZES = (2, 3, 3, 5)
 _SERVICE_SHARE = 0.1
 _EVALUATE_ON_EXIT = (
@@ -66,11 +79,12 @@ class Client:
         self.touched: set[str] = set()
         self.lost_queues: set[str] = set()
         self.services: list[Submitted] = []
-        self.widest = ENVIRONMENTS | {TRAINING: INSTANCES}
+        self.widest = ENVIRONMENTS | {TRAINING: INSTANCES, MANAGED: INSTANCES}
         self._service = random.Random(f"{seed} service")
         self._random = random.Random(f"{seed} client")
         self._needs = random.Random(f"{seed} needs")  # of its own: what else is asked does not depend on it
         self._details = random.Random(f"{seed} details")
+        self._shares = random.Random(f"{seed} shares")
         self._next: deque[Request] = deque()
         self._kinds: list[tuple[int, Callable[[], Request | None]]] = [
             (60, self._submit),
@@ -81,6 +95,7 @@ class Client:
             (3, self._change_queue),
             (2, self._delete_queue),
             (3, self._create_queue),
+            (1, self._change_policy),
         ]
 
     # ---------------------------------------------------------------------------------------------------- requests
@@ -98,6 +113,7 @@ class Client:
                     {"computeEnvironmentName": name, "type": "MANAGED", "computeResources": resources},
                 )
             )
+        requests.append(("CreateSchedulingPolicy", {"name": SHARED, "fairsharePolicy": _policy(0.5, 25)}))
         requests += [_create_queue(name) for name in QUEUES]
         requests += _training()
         for name, total, kind in (("permits", PERMITS, "REPLENISHABLE"), ("budget", BUDGET, "NON_REPLENISHABLE")):
@@ -153,6 +169,10 @@ class Client:
             request["timeout"] = {"attemptDurationSeconds": 60}
         if depends_on := self._depends_on(request):
             request["dependsOn"] = depends_on
+        if request["jobQueue"] == SHARED:
+            request["shareIdentifier"] = self._shares.choice(SHARES)
+            if self._shares.random() < 0.5:
+                request["schedulingPriorityOverride"] = self._shares.randrange(3)
         if self._needs.random() < 0.25:
             request["consumableResourcePropertiesOverride"] = {"consumableResourceList": self._consumables()}
         return "SubmitJob", request
@@ -168,7 +188,7 @@ class Client:
             changes = {"state": chance.choice(["ENABLED", "DISABLED"]), "capacityLimits": limits}
             return "UpdateServiceEnvironment", {"serviceEnvironment": "training", **changes}
         program = chance.choice(["quick", "steady", "flaky", "flaky", "fails", "hangs", "stubborn", "missing"])
-        payload = {"AlgorithmSpecification": {"ContainerEntrypoint": [program]}}
+        payload: dict[str, Any] = {"AlgorithmSpecification": {"ContainerEntrypoint": [program]}}
         rules = [{"action": "RETRY", "onStatusReason": "Received status from SageMaker: InternalServerError*"}]
         rules += [{"action": chance.choice(["RETRY", "EXIT"]), "onStatusReason": "*"}]
         request = {
@@ -180,6 +200,14 @@ class Client:
             "timeoutConfig": {"attemptDurationSeconds": 60},
             "clientToken": f"{chance.randrange(1000)}",
         }
+        if chance.random() < 0.5:
+            payload["ResourceConfig"] = {"InstanceType": KIND, "InstanceCount": 1}
+            request |= {"jobQueue": "managed", "serviceRequestPayload": json.dumps(payload)}
+            for share in chance.choice([["borrower"] * 3 + ["lender"] * 2, ["lender", "borrower"]]):
+                more = {"quotaShareName": share, "schedulingPriority": chance.randrange(3)}
+                more |= {"preemptionConfiguration": chance.choice([{}, {"preemptionRetriesBeforeTermination": 1}])}
+                self._next.append(("SubmitServiceJob", request | more | {"clientToken": f"{chance.randrange(1000)}"}))
+            return self._next.popleft()
         return "SubmitServiceJob", request
 
     def _consumables(self) -> list[dict[str, Any]]:
@@ -263,6 +291,11 @@ class Client:
     def _create_queue(self) -> Request:
         return _create_queue(self._random.choice(list(QUEUES)))
 
+    def _change_policy(self) -> Request:
+        """Other weights, and more or less in reserve."""
+        policy = _policy(self._shares.choice([0.25, 0.5, 1.0, 4.0]), self._shares.choice([0, 0, 25, 60]))
+        return "UpdateSchedulingPolicy", {"arn": _POLICY_ARN, "fairsharePolicy": policy}
+
     @staticmethod
     def last_requests() -> list[Request]:
         """When everything is to come to its end: all compute environments are open, as wide as they began."""
@@ -286,7 +319,8 @@ class Client:
 def _create_queue(name: str) -> Request:
     priority, environments = QUEUES[name]
     order = [{"order": order, "computeEnvironment": environment} for order, environment in enumerate(environments)]
-    return "CreateJobQueue", {"jobQueueName": name, "priority": priority, "computeEnvironmentOrder": order}
+    request = {"jobQueueName": name, "priority": priority, "computeEnvironmentOrder": order}
+    return "CreateJobQueue", request | ({"schedulingPolicyArn": _POLICY_ARN} if name == SHARED else {})
 
 
 def _training() -> list[Request]:
@@ -298,4 +332,33 @@ def _training() -> list[Request]:
     }
     order = [{"order": 1, "serviceEnvironment": "training"}]
     queue = {"jobQueueName": "training", "priority": 7, "serviceEnvironmentOrder": order}
-    return [("CreateServiceEnvironment", environment), ("CreateJobQueue", queue)]
+    return [("CreateServiceEnvironment", environment), ("CreateJobQueue", queue), *_managed(environment)]
+
+
+def _managed(environment: dict[str, Any]) -> list[Request]:
+    """Another that quota shares divide: one lends two instances, the other has one and borrows."""
+    limits = [{"maxCapacity": INSTANCES, "capacityUnit": KIND}]
+    cluster = environment | {"serviceEnvironmentName": "cluster", "capacityLimits": limits}
+    policy = {"name": "quota", "quotaSharePolicy": {"idleResourceAssignmentStrategy": "FIFO"}}
+    queue = {
+        "jobQueueName": "managed",
+        "priority": 6,
+        "serviceEnvironmentOrder": [{"order": 1, "serviceEnvironment": "cluster"}],
+        "schedulingPolicyArn": _POLICY_ARN.replace(SHARED, "quota"),
+    }
+    requests: list[Request] = [("CreateServiceEnvironment", cluster), ("CreateSchedulingPolicy", policy)]
+    requests.append(("CreateJobQueue", queue))
+    for name, most, strategy in (("lender", 2, "LEND"), ("borrower", 1, "LEND_AND_BORROW")):
+        share = {"quotaShareName": name, "jobQueue": "managed", "resourceSharingConfiguration": {"strategy": strategy}}
+        share |= {"capacityLimits": [{"maxCapacity": most, "capacityUnit": KIND}]}
+        requests.append(("CreateQuotaShare", share | {"preemptionConfiguration": {"inSharePreemption": "ENABLED"}}))
+    return requests
+
+
+def _policy(weight: float, reservation: int) -> dict[str, Any]:
+    distribution = [{"shareIdentifier": "b*", "weightFactor": weight}]
+    return {
+        "shareDecaySeconds": WINDOW_SECONDS,
+        "computeReservation": reservation,
+        "shareDistribution": distribution,
+    }

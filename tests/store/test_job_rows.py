@@ -17,6 +17,7 @@ from batchyard.store import job_lists
 from batchyard.store.database import Database
 from batchyard.store.history import HistoryRow
 from batchyard.store.jobs import JobRow
+from batchyard.store.shares import LIVE_SHARES, PLACEABLE_SHARES, SHARE_HEADS
 from batchyard.store.transaction import Transaction, TransactionLost
 from tests.core.rows import attempt, terms
 
@@ -278,6 +279,10 @@ PLAIN = f"{JOBS} WHERE placeable = 1 AND consumes = 0"
 CONSUMING = f"{JOBS} WHERE placeable = 1 AND consumes = 1"
 
 
+def _with_values(statement: str) -> str:
+    return statement.replace("?1", "1").replace("?", "1")
+
+
 @pytest.mark.parametrize(
     ("index", "statement"),
     [
@@ -285,6 +290,12 @@ CONSUMING = f"{JOBS} WHERE placeable = 1 AND consumes = 1"
         ("ix_jobs_placeable (", f"{PLAIN} AND queue_id > 1 ORDER BY queue_id LIMIT 1"),
         ("ix_jobs_placeable_consuming (", f"{CONSUMING} AND queue_id = 1 AND seq > 5 ORDER BY seq LIMIT 9"),
         ("ix_jobs_placeable_consuming (", f"{CONSUMING} AND queue_id > 1 ORDER BY queue_id LIMIT 1"),
+        ("ix_jobs_placeable_share (queue_id=? AND share_identifier>?", _with_values(PLACEABLE_SHARES)),
+        ("ix_jobs_live_share (queue_id=? AND share_identifier>?", _with_values(LIVE_SHARES)),
+        (
+            "ix_jobs_placeable_share (queue_id=? AND share_identifier=? AND consumes=? AND scheduling_priority<?",
+            _with_values(SHARE_HEADS),
+        ),
         ("ix_consumable_needs_job", "SELECT * FROM consumable_needs WHERE job_seq IN (1, 2)"),
         ("ix_jobs_misfit", f"{JOBS} WHERE status IN ('RUNNABLE') AND status_reason LIKE 'MISCONFIGURATION:%'"),
         ("ix_attempts_active", "SELECT * FROM attempts WHERE stopped_at IS NULL ORDER BY placed_at, attempt_id"),
@@ -296,6 +307,7 @@ CONSUMING = f"{JOBS} WHERE placeable = 1 AND consumes = 1"
 def test_what_every_tick_asks_is_answered_by_an_index(tx: Transaction, index: str, statement: str) -> None:
     plan = " ".join(str(found[3]) for found in tx.statements.run(f"EXPLAIN QUERY PLAN {statement}"))
     assert index in plan
+    assert "TEMP B-TREE FOR ORDER BY" not in plan or index == "ix_attempts_active"
 
 
 # --------------------------------------------------------------------------------------------------------- transactions

@@ -32,8 +32,8 @@ Function = Callable[[Context, dict[str, Any]], Answer]
 class Endpoint:
     """What carries an operation out. One that writes is given the tick's transaction, the others a snapshot.
 
-    changes_resources: whether it may change a queue, an environment or a consumable resource, which the engine
-    then reads again, and looks again at what could never fit.
+    changes_resources: whether it may change a queue, its policy or quota shares, an environment or a consumable
+    resource, which the engine then reads again, and looks again at what could never fit.
     """
 
     function: Function
@@ -68,7 +68,9 @@ OPERATIONS: Mapping[str, Endpoint] = {
     "batch.DescribeJobQueues": Endpoint(job_queues.describe_job_queues),
     "batch.GetJobQueueSnapshot": Endpoint(queue_snapshot.get_job_queue_snapshot),
     "batch.CreateSchedulingPolicy": Endpoint(scheduling_policies.create_scheduling_policy, writes=True),
-    "batch.UpdateSchedulingPolicy": Endpoint(scheduling_policies.update_scheduling_policy, writes=True),
+    "batch.UpdateSchedulingPolicy": Endpoint(
+        scheduling_policies.update_scheduling_policy, writes=True, changes_resources=True
+    ),
     "batch.DeleteSchedulingPolicy": Endpoint(scheduling_policies.delete_scheduling_policy, writes=True),
     "batch.DescribeSchedulingPolicies": Endpoint(scheduling_policies.describe_scheduling_policies),
     "batch.ListSchedulingPolicies": Endpoint(scheduling_policies.list_scheduling_policies),

@@ -84,6 +84,11 @@ class HostReplaced(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class PreemptionDecided(Event):
+    """A service job with a better claim needs the instance that the attempt holds (F 8.9)."""
+
+
+@dataclass(frozen=True, slots=True)
 class CancelRequested(Event):
     """CancelJob, with the caller's reason."""
 

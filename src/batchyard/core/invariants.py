@@ -12,7 +12,7 @@ from batchyard.core.arrays import Children
 from batchyard.core.dependencies import SEQUENTIAL, Edge, assess
 from batchyard.core.ids import JobSeq
 from batchyard.core.intervals import NOTHING, Indexes, Span
-from batchyard.core.jobs import Attempt, Job, JobKey, JobStatus
+from batchyard.core.jobs import Attempt, Job, JobKey, JobStatus, StopCause
 
 S = JobStatus
 
@@ -103,8 +103,9 @@ def attempts_fit_the_job(records: Records) -> Iterator[str]:
         attempts = records.attempts.get(job.key, ())
         if [attempt.attempt for attempt in attempts] != list(range(1, job.attempt + 1)):
             yield f"{job.key} has begun {job.attempt} attempts, and rows {[a.attempt for a in attempts]}"
-        if len(attempts) > records.attempts_max[job.key.seq]:
-            yield f"{job.key} has had {len(attempts)} attempts of {records.attempts_max[job.key.seq]}"
+        counted = [a for a in attempts if a.stopped_at is None or a.stop_wanted is not StopCause.PREEMPTED]
+        if len(counted) > records.attempts_max[job.key.seq]:
+            yield f"{job.key} has had {len(counted)} attempts of {records.attempts_max[job.key.seq]}"
         active = [attempt.attempt for attempt in attempts if attempt.stopped_at is None]
         if active != ([job.attempt] if job.status in _ACTIVE else []):
             yield f"{job.key} is {job.status} in attempt {job.attempt}, and active are {active}"

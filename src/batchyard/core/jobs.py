@@ -34,11 +34,12 @@ class JobStatus(StrEnum):
 
 
 class StopCause(StrEnum):
-    """Why a running attempt is to be ended by us; all but the end of its host rule out a retry (F 5.1)."""
+    """Why a running attempt is to be ended by us; all but the loss of its host and preemption end the job (F 5.1)."""
 
     TERMINATED = "TERMINATED"
     TIMED_OUT = "TIMED_OUT"
     HOST_TERMINATED = "HOST_TERMINATED"
+    PREEMPTED = "PREEMPTED"
 
 
 class JobKey(NamedTuple):
@@ -100,7 +101,7 @@ class Terms:
 
     resolved: definition and overrides merged. depends_on: echoed as given. region: that of the submitting signature,
     which the job's environment carries on. queue: its name. definition: `name:revision`. service: what a service job
-    is; such a job has no definition.
+    is; such a job has no definition. preempted: how many of its attempts were preempted, where that is asked for.
     """
 
     job_id: JobId
@@ -113,6 +114,7 @@ class Terms:
     array_size: int | None = None
     region: str = "us-east-1"
     service: ServiceTerms | None = None
+    preempted: int = 0
 
     def child_id(self, array_index: int | None) -> JobId:
         """The id clients know: the job's own, or `<parent>:<index>` for an array child (F 2.2)."""

@@ -54,6 +54,7 @@ TRANSITIONS: Mapping[type[e.Event], Targets] = {
     e.AttemptLost: {S.STARTING: _to(S.FAILED, S.RUNNABLE), S.RUNNING: _to(S.FAILED, S.RUNNABLE)},
     e.TimeoutReached: {S.RUNNING: _to(S.RUNNING)},
     e.HostReplaced: {S.STARTING: _to(S.STARTING), S.RUNNING: _to(S.RUNNING)},
+    e.PreemptionDecided: {S.STARTING: _to(S.STARTING), S.RUNNING: _to(S.RUNNING)},
     e.CancelRequested: {
         S.SUBMITTED: _to(S.FAILED),
         S.PENDING: _to(S.PENDING),
@@ -205,7 +206,9 @@ def _exited(job: Job, event: e.AttemptExited, terms: Terms | None, attempt: Atte
     )
     if started_at is not None:
         job = job._replace(started_at=started_at)
-    if event.exit_code == 0 and not _is_ended_for_good(attempt):
+    # A training program that is told to stop saves what it has and exits with 0: it has not succeeded.
+    is_stopped = _is_ended_for_good(attempt) or attempt.stop_wanted is StopCause.PREEMPTED
+    if event.exit_code == 0 and not is_stopped:
         done = job._replace(status=S.SUCCEEDED, status_reason=ended.status_reason, stopped_at=event.at)
         return Decision(done, ended)
     return _after_failure(job, event.at, terms, ended)
@@ -235,6 +238,8 @@ def _after_failure(job: Job, at: Millis, terms: Terms | None, ended: Attempt) ->
     An attempt whose host was replaced under it counts as lost with its host, whatever its exit code.
     """
     assert terms is not None
+    if ended.stop_wanted is StopCause.PREEMPTED:
+        return _after_preemption(job, at, terms, ended._replace(status_reason=reasons.TRAINING_PREEMPTED))
     if _is_ended_for_good(ended):
         ended = ended._replace(status_reason=_stop_reason(job, ended))
         return Decision(failed(job, at, ended.status_reason), ended)
@@ -243,7 +248,7 @@ def _after_failure(job: Job, at: Millis, terms: Terms | None, ended: Attempt) ->
         ended = ended._replace(exit_code=None, reason=None, status_reason=reason)
     retried = is_retried(
         terms.resolved.retry_strategy,
-        ended.attempt,
+        ended.attempt - terms.preempted,
         exit_code=ended.exit_code,
         reason=ended.reason,
         status_reason=ended.status_reason,
@@ -251,6 +256,16 @@ def _after_failure(job: Job, at: Millis, terms: Terms | None, ended: Attempt) ->
     if retried:
         return Decision(job._replace(status=S.RUNNABLE, status_reason=None, scheduled_at=None), ended)
     return Decision(failed(job, at, ended.status_reason), ended)
+
+
+def _after_preemption(job: Job, at: Millis, terms: Terms, ended: Attempt) -> Decision:
+    """A preempted attempt costs no retry; the job waits again unless it has been preempted too often (User Guide,
+    Preemption). `terms.preempted` does not count this one."""
+    configuration = (terms.service.preemption_configuration if terms.service is not None else None) or {}
+    limit = configuration.get("preemptionRetriesBeforeTermination")
+    if limit is not None and terms.preempted >= limit:
+        return Decision(failed(job, at, ended.status_reason), ended)
+    return Decision(job._replace(status=S.RUNNABLE, status_reason=None, scheduled_at=None), ended)
 
 
 def _stop_reason(job: Job, attempt: Attempt) -> str | None:
@@ -266,6 +281,13 @@ def _host_replaced(job: Job, _event: e.Event, _terms: Any, attempt: Attempt | No
     assert attempt is not None
     if attempt.stop_wanted is None:
         attempt = attempt._replace(stop_wanted=StopCause.HOST_TERMINATED)
+    return Decision(job, attempt)
+
+
+def _preemption_decided(job: Job, _event: e.Event, _terms: Any, attempt: Attempt | None) -> Decision:
+    assert attempt is not None
+    if attempt.stop_wanted is None:
+        attempt = attempt._replace(stop_wanted=StopCause.PREEMPTED)
     return Decision(job, attempt)
 
 
@@ -318,6 +340,7 @@ _RULES: Mapping[type[e.Event], Callable[[Job, Any, Terms | None, Attempt | None]
     e.AttemptLost: _lost,
     e.TimeoutReached: _timeout_reached,
     e.HostReplaced: _host_replaced,
+    e.PreemptionDecided: _preemption_decided,
     e.CancelRequested: _cancel_requested,
     e.TerminateRequested: _terminate_requested,
     e.QueueDeleted: _queue_deleted,

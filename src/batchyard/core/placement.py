@@ -1,7 +1,8 @@
 """Which waiting job starts next, and where: `plan(snapshot)`, a pure function.
 
 Queues are served by priority, the higher integer first (API Reference, CreateJobQueue); within a queue, first in, first
-out; for each job the queue's compute environments in their order, until one has room for it. A job is never split, and
+out, or by fair share (core.fair_share): the first job of the share that has used least, until another has used less;
+for each job the queue's compute environments in their order, until one has room for it. A job is never split, and
 nothing is ever placed beyond a compute environment's maxvCpus or the machine.
 
 Five rules beyond AWS's words, each to keep one job from hurting another:
@@ -10,18 +11,22 @@ Five rules beyond AWS's words, each to keep one job from hurting another:
 * A job that could never fit, were everything idle, does not hold up those behind it. It stays RUNNABLE with a
   MISCONFIGURATION reason (F 3.4) and is looked at again when a compute environment or a queue changes.
 * A job that does not fit *now* holds back what comes after it where it might run, in its queue and in queues of lower
-  priority, or a stream of small jobs would starve it for ever.
+  priority, or a stream of small jobs would starve it for ever. By fair share, what comes after it is the whole queue:
+  it is its turn.
 * A job that waits for consumable resources alone holds back only what comes after it and needs one of the same.
 * Very short jobs are placed ahead of free room, so that a slot never waits for a commit: up to `ahead` of them, by
   job definition. They are only handed over; the executor starts each when its slot frees, never beyond capacity.
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 from batchyard.core import reasons
-from batchyard.core.ids import JobSeq
+from batchyard.core.fair_share import Standing, Turns
+from batchyard.core.ids import AttemptId, JobSeq
+from batchyard.core.quota_shares import Ledger, Preemption, QuotaShare, Running
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +84,8 @@ class Supply:
 class Candidate:
     """A job at the head of its queue; an array counts as `available` equal jobs. `consumes`: what each of them needs of
     consumable resources, as names and quantities above 0. `instance_type`: of a service job, which takes one
-    instance of its service environment's limit, whatever it needs of the machine."""
+    instance of its service environment's limit, whatever it needs of the machine. `charge`: what one counts in its
+    share ahead of time, in vCPU-seconds. `priority`: of a service job, within its quota share."""
 
     seq: JobSeq
     need: Room
@@ -87,6 +93,8 @@ class Candidate:
     ahead: int = 0
     consumes: tuple[tuple[str, int], ...] = ()
     instance_type: str | None = None
+    charge: float = 0.0
+    priority: int = 0
 
     @property
     def takes(self) -> float:
@@ -95,12 +103,39 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True)
+class FairHeads:
+    """The shares of a queue that have something to place, each with its first jobs in the order they are to be served.
+
+    `unreserved` is how many vCPUs, or training instances, the queue may hold in all, less what is kept in reserve;
+    `used` is what it holds.
+    """
+
+    lines: Iterable[tuple[Standing, Iterable[Candidate]]]
+    unreserved: float = math.inf
+    used: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class QuotaHeads:
+    """The quota shares of a queue, the instances that each holds by name and type, and the first jobs of those that
+    have something to place, in the order they are to be served."""
+
+    shares: Sequence[QuotaShare]
+    used: Mapping[tuple[str, str], int]
+    lines: Iterable[tuple[str, Iterable[Candidate]]]
+    running: Sequence[Running] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class QueueHeads:
-    """The first jobs of a queue in the order they are to be served; `environments` by name, best first."""
+    """The first jobs of a queue in the order they are to be served; `environments` by name, best first. A queue with
+    `fair` or `quota` is served by that instead of `candidates`."""
 
     priority: int
     environments: tuple[str, ...]
     candidates: Iterable[Candidate]
+    fair: FairHeads | None = None
+    quota: QuotaHeads | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,13 +164,20 @@ class Plan:
     """placements: in the order to make them. misfits: jobs that can never fit, with the reason. held: jobs that wait
     for room, each with the compute environments that might give it; nothing behind them was looked at.
     without_capacity: those of them for which the machine has no room, though a compute environment would have some.
-    is_cut_short: whether queues were left out, since the whole machine is held."""
+    is_cut_short: whether queues were left out, since the whole machine is held. reserved: jobs whose turn it is, and
+    that wait because the rest of the queue's vCPUs is reserved for shares that are not active.
+    preempted: attempts to stop, since jobs of quota shares have a better claim to their instances."""
 
     placements: list[Placement] = field(default_factory=list)
     misfits: dict[JobSeq, str] = field(default_factory=dict)
     held: dict[JobSeq, frozenset[str]] = field(default_factory=dict)
     without_capacity: set[JobSeq] = field(default_factory=set)
     is_cut_short: bool = False
+    reserved: set[JobSeq] = field(default_factory=set)
+    preempted: list[AttemptId] = field(default_factory=list)
+
+
+_QuotaLine = tuple[Candidate, str, Iterator[Candidate]]
 
 
 def never_fits(candidate: Candidate, machine: Room, environments: Sequence[Environment]) -> str | None:
@@ -176,42 +218,127 @@ class _Planner:
         return self.result
 
     def _serve(self, queue: QueueHeads) -> None:
-        of_queue = [self.snapshot.environments[n] for n in queue.environments if n in self.snapshot.environments]
+        environments = [self.snapshot.environments[n] for n in queue.environments if n in self.snapshot.environments]
+        if queue.fair is not None:
+            self._serve_shares(queue.fair, environments)
+            return
+        if queue.quota is not None:
+            self._serve_quota_shares(queue.quota, environments)
+            return
         for candidate in queue.candidates:
-            environments = of_queue
-            if candidate.instance_type is not None:
-                environments = [e for e in of_queue if e.unit in (None, candidate.instance_type)]
-            reason = never_fits(candidate, self.snapshot.machine, environments)
-            if candidate.consumes and reason is None:
-                reason = self._never_supplied(candidate)
-            if reason is not None:
-                self.result.misfits[candidate.seq] = reason
-                continue
-            if not any(e.accepts for e in of_queue):
+            if self._offer(candidate, candidate.available, environments) is None:
                 return
-            open_to = [e for e in environments if e.accepts and e.limit >= candidate.takes]
-            if not open_to:
-                continue
-            number = self._supply(candidate) if candidate.consumes else candidate.available
-            left = self._place(candidate, number, [e for e in open_to if e.name not in self.held_back])
-            if left or number < candidate.available:
-                self.claimed.update(name for name, _ in candidate.consumes)
-            if left:
-                self._hold(candidate, open_to)
+
+    def _serve_shares(self, fair: FairHeads, environments: Sequence[Environment]) -> None:
+        turns = Turns(fair.lines)
+        used = fair.used
+        while (candidate := turns.head()) is not None:
+            allowed = 1 << 30
+            if fair.unreserved < math.inf:
+                allowed = Room(fair.unreserved - used, 0).fits(Room(candidate.takes, 0))
+            if not used:
+                allowed = max(1, allowed)  # or a job larger than what is not reserved would wait for ever
+            most = min(turns.most(candidate.charge), allowed)
+            number = self._offer(candidate, most, environments)
+            if number is None:
                 return
+            if not allowed and candidate.seq not in self.result.misfits:
+                self.result.reserved.add(candidate.seq)
+                return
+            used += candidate.takes * number
+            if number:
+                turns.take(number, candidate.charge)
+            if number < most or not number:
+                turns.skip()
+
+    def _serve_quota_shares(self, quota: QuotaHeads, environments: Sequence[Environment]) -> None:
+        """What shares are entitled to, and then what they may borrow; either first in, first out."""
+        ledger = Ledger(quota.shares, quota.used)
+        heads = [(name, iter(jobs)) for name, jobs in quota.lines]
+        first = [(job, name, jobs) for name, jobs in heads if (job := next(jobs, None)) is not None]
+        waiting: list[_QuotaLine] = []
+        borrowers = self._serve_lines(first, ledger.own, ledger, environments, waiting)
+        preemption = Preemption(ledger, quota.running)
+        for job, name, jobs in waiting:
+            kind = job.instance_type or ""
+            if all(self.free_vcpus[e.name] < 1 for e in environments if e.unit in (None, kind)):
+                preemption.restore(kind, 1 + sum(1 for _ in islice(jobs, ledger.own(name, kind) - 1)))
+
+        def allowed(name: str, kind: str) -> int:
+            return ledger.own(name, kind) or ledger.lent(name, kind)
+
+        for job, name, _ in self._serve_lines(borrowers, allowed, ledger, environments, []):
+            preemption.make_way(name, job.instance_type or "", job.priority)
+        self.result.preempted += preemption.victims
+
+    def _serve_lines(
+        self,
+        first: Iterable[_QuotaLine],
+        allowed: Callable[[str, str], int],
+        ledger: Ledger,
+        environments: Sequence[Environment],
+        waiting: list[_QuotaLine],
+    ) -> list[_QuotaLine]:
+        """Place job after job while its share is `allowed` more. Returns the lines whose next job is not; adds those
+        whose next job finds no room to `waiting`."""
+        lines, stopped = list(first), []
+        while lines and not self.machine_is_held:
+            line = min(lines, key=lambda each: each[0].seq)
+            lines.remove(line)
+            job, name, jobs = line
+            kind = job.instance_type or ""
+            if not ledger.has_any(name, kind):
+                self.result.misfits[job.seq] = reasons.QUOTA_SHARE_LIMIT
+            elif never_fits(job, self.snapshot.machine, environments) is None and not allowed(name, kind):
+                stopped.append(line)
+                continue
+            number = self._offer(job, 1, environments) if ledger.has_any(name, kind) else 0
+            if number is None:
+                waiting.append(line)
+                continue  # the room is kept for it; what comes after it in its share waits with it
+            if number:
+                ledger.take(name, kind)
+            if (following := next(jobs, None)) is not None:
+                lines.append((following, name, jobs))
+        return stopped
+
+    def _offer(self, candidate: Candidate, most: int, of_queue: Sequence[Environment]) -> int | None:
+        """Place up to `most` units. Returns how many were, or None where what comes after it has to wait with it."""
+        environments = of_queue
+        if candidate.instance_type is not None:
+            environments = [e for e in of_queue if e.unit in (None, candidate.instance_type)]
+        reason = never_fits(candidate, self.snapshot.machine, environments)
+        if candidate.consumes and reason is None:
+            reason = self._never_supplied(candidate)
+        if reason is not None:
+            self.result.misfits[candidate.seq] = reason
+            return 0
+        if not any(e.accepts for e in of_queue):
+            return None
+        open_to = [e for e in environments if e.accepts and e.limit >= candidate.takes]
+        if not open_to:
+            return 0
+        number = self._supply(candidate, most) if candidate.consumes else most
+        left = self._place(candidate, number, [e for e in open_to if e.name not in self.held_back])
+        if left or number < most:
+            self.claimed.update(name for name, _ in candidate.consumes)
+        if left:
+            self._hold(candidate, open_to)
+            return None
+        return number
 
     def _never_supplied(self, candidate: Candidate) -> str | None:
         """Why a job could not be placed if nothing else needed its consumable resources, or None."""
         is_short = any(self.snapshot.supplies[name].total < quantity for name, quantity in candidate.consumes)
         return reasons.CONSUMABLE_RESOURCE if is_short else None
 
-    def _supply(self, candidate: Candidate) -> int:
-        """How many units the consumable resources suffice for, less what this plan has taken or promised."""
+    def _supply(self, candidate: Candidate, most: int) -> int:
+        """How many of `most` units the consumable resources suffice for, less what this plan has taken or promised."""
         if any(name in self.claimed for name, _ in candidate.consumes):
             return 0
         supplies = self.snapshot.supplies
         counts = [(supplies[name].free - self.supplied.get(name, 0)) // wanted for name, wanted in candidate.consumes]
-        return max(0, min(candidate.available, *counts))
+        return max(0, min(most, *counts))
 
     def _place(self, candidate: Candidate, number: int, environments: Sequence[Environment]) -> int:
         """Place what fits of `number` units, then what may wait ahead; returns how many are left."""

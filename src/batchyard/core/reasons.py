@@ -22,12 +22,21 @@ SERVICE_ENVIRONMENT_LIMIT = (
 )
 """Ours: what AWS says here is not known."""
 
+QUOTA_SHARE_LIMIT = (
+    "MISCONFIGURATION:QUOTA_SHARE_MAX_RESOURCE - The quota share of the job has no capacity limit for the instance "
+    "type of the job, and cannot borrow without limit."
+)
+"""Ours: what AWS says here is not known."""
+
 CONSUMABLE_RESOURCE = (
     "MISCONFIGURATION:CONSUMABLE_RESOURCE - The job requires more of a consumable resource than its total quantity."
 )
 """Ours: what AWS says here is not known."""
 
 TRAINING_COMPLETED = "Received status from SageMaker: Training job completed"
+TRAINING_PREEMPTED = "Preempted by a job with a better claim to its capacity"
+"""Ours: AWS's words are not known."""
+
 TRAINING_LOST = (
     "Received status from SageMaker: InternalServerError: We encountered an internal error. Please try again."
 )

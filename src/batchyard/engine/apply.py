@@ -7,6 +7,7 @@ jobs by status in the same transaction must call `save` first.
 
 import logging
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from batchyard.core import arrays, lifecycle, reasons
 from batchyard.core import dependencies as deps
@@ -27,11 +28,12 @@ _LIVE_ROWS = (JobStatus.RUNNABLE, JobStatus.STARTING, JobStatus.RUNNING)
 
 
 class Changes:
-    """Decisions taken in one transaction, at one time."""
+    """Decisions taken in one transaction, at one time. `ended`: the attempts that they ended."""
 
     def __init__(self, tx: Transaction, now: Millis, terms: TermsCache) -> None:
         self.tx = tx
         self.now = now
+        self.ended: list[Attempt] = []
         self._terms = terms
         self._submitted: dict[JobSeq, Terms] = {}
         self._rows: dict[JobSeq, JobRow] = {}
@@ -97,6 +99,13 @@ class Changes:
         """What the job was submitted as."""
         return self._terms.get(self.tx, seq)
 
+    def _terms_now(self, seq: JobSeq) -> Terms:
+        """The same, with what has become of a job that may be preempted."""
+        terms = self.terms(seq)
+        if terms.service is None or terms.service.quota_share_name is None:
+            return terms
+        return replace(terms, preempted=self.tx.attempts.preempted(seq))
+
     def current_attempt(self, key: JobKey) -> Attempt | None:
         """The latest attempt of a job or child as it stands in this transaction."""
         found = next((a for a in self._begun.values() if a.key == key), None) or self.tx.attempts.current(key)
@@ -111,11 +120,13 @@ class Changes:
         """
         before = self.job(key)
         needs_terms = isinstance(event, (e.AttemptStarted, e.AttemptExited, e.AttemptLost))
-        decision = lifecycle.decide(before, event, self.terms(key.seq) if needs_terms else None, attempt)
+        decision = lifecycle.decide(before, event, self._terms_now(key.seq) if needs_terms else None, attempt)
         if decision.job is not before:
             self._put(before, decision.job, type(event).__name__)
         if decision.attempt is not None and decision.attempt is not attempt:
             self._changed_attempts[decision.attempt.attempt_id] = decision.attempt
+            if decision.attempt.stopped_at is not None:
+                self.ended.append(decision.attempt)
         return decision.attempt
 
     def request(self, key: JobKey, event: e.CancelRequested | e.TerminateRequested | e.QueueDeleted) -> None:

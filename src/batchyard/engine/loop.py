@@ -35,6 +35,7 @@ from batchyard.engine.clock import Clock, Ids, RandomIds, SystemClock
 from batchyard.engine.launches import BARE, LaunchSettings, launch_of
 from batchyard.engine.pace import Pace
 from batchyard.engine.retention import Retention
+from batchyard.engine.shares import Holders
 from batchyard.engine.snapshot import Yard
 from batchyard.engine.terms import TermsCache
 from batchyard.engine.tick import Outcome, Surroundings, tick
@@ -133,6 +134,7 @@ class Engine:
             yard=Yard({}, {}),
             blocked=Blocked(),
             retention=retention or Retention(),
+            holders=Holders(),
         )
 
     # ------------------------------------------------------------------------------------------ from outside

@@ -37,6 +37,11 @@ class Pace:
         """The average was wrong: place nothing ahead until it has been learned anew."""
         self._mean_ms[definition_id] = 100 * SHORT_MS
 
+    def expected_seconds(self, definition_id: int) -> float:
+        """How long an attempt of this definition takes; endless where that is not known."""
+        mean_ms = self._mean_ms.get(definition_id)
+        return math.inf if mean_ms is None else mean_ms / 1000
+
     def ahead(self, definition_id: int, slots: int) -> int:
         """How many attempts may wait for `slots` slots."""
         mean_ms = self._mean_ms.get(definition_id)

@@ -77,6 +77,8 @@ def _end(changes: Changes, phase: Phase, kind: str, name: str) -> None:
     tx.phases.delete(phase.resource)
     if phase.status == resources.DELETING:
         tx.tags.delete(phase.resource)
+        if kind == "job-queue" and (queue := tx.job_queues.get(name)) is not None:
+            tx.shares.forget_queue(queue.id)
         {
             "job-queue": tx.job_queues.delete,
             "compute-environment": tx.compute_environments.delete,

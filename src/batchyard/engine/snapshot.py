@@ -11,13 +11,17 @@ from heapq import merge
 from operator import attrgetter
 
 from batchyard.core import resources
-from batchyard.core.jobs import Attempt, JobStatus
+from batchyard.core.fair_share import FairSharePolicy
+from batchyard.core.jobs import Attempt
 from batchyard.core.placement import Candidate, Environment, QueueHeads, Room, Snapshot, Supply
-from batchyard.core.quotas import SERVICE_ENVIRONMENTS
+from batchyard.core.quota_shares import QuotaShare, quota_share
+from batchyard.core.quotas import QUOTA_SHARES_PER_QUEUE, SERVICE_ENVIRONMENTS
 from batchyard.core.resources import ComputeEnvironment, JobQueue, Phase, Record
+from batchyard.core.scheduling_policies import QUOTA_SHARE
 from batchyard.core.service_capacity import NUM_INSTANCES, environment_name
 from batchyard.engine.apply import Changes
 from batchyard.engine.pace import Pace
+from batchyard.engine.shares import Holders, ShareView, policies_of, quota_heads, service_candidate
 from batchyard.store.jobs import JobRow
 from batchyard.store.transaction import Transaction
 
@@ -33,21 +37,33 @@ _CONSUMING_MAX = 256
 @dataclass(frozen=True, slots=True)
 class Yard:
     """The queues, compute environments and service environments, read again whenever one may have changed; and what is
-    in a phase."""
+    in a phase. `policies`: of the queues that are served by fair share, by their ids; `quota_shares`: of those
+    with quota management."""
 
     queues: dict[int, JobQueue]
     environments: dict[str, ComputeEnvironment]
     phases: Mapping[str, Phase] = field(default_factory=dict)
     service_environments: dict[str, Record] = field(default_factory=dict)
+    policies: dict[int, FairSharePolicy] = field(default_factory=dict)
+    quota_shares: dict[int, tuple[QuotaShare, ...]] = field(default_factory=dict)
 
     @classmethod
     def read(cls, tx: Transaction) -> "Yard":
         """All of them."""
+        queues = tx.job_queues.all()
+        names = [queue.scheduling_policy for queue in queues if queue.scheduling_policy is not None]
+        documents = {policy.name: policy.document for policy in tx.scheduling_policies.named(names)}
         return cls(
-            {queue.id: queue for queue in tx.job_queues.all()},
+            {queue.id: queue for queue in queues},
             {environment.name: environment for environment in tx.compute_environments.all()},
             tx.phases.all(),
             {environment.name: environment for environment in tx.service_environments.page(0, SERVICE_ENVIRONMENTS)},
+            policies_of(queues, documents),
+            {
+                q.id: _quota_shares(tx, q.name)
+                for q in queues
+                if QUOTA_SHARE in documents.get(q.scheduling_policy or "", ())
+            },
         )
 
     def names_of(self, queue: JobQueue) -> tuple[str, ...]:
@@ -58,7 +74,9 @@ class Yard:
         return (*queue.compute_environments, *names)
 
 
-def snapshot(changes: Changes, yard: Yard, machine: Room, active: Collection[Attempt], pace: Pace) -> Snapshot:
+def snapshot(
+    changes: Changes, yard: Yard, machine: Room, active: Collection[Attempt], pace: Pace, holders: Holders
+) -> Snapshot:
     """The plan's view of this moment. Everything decided so far must have been saved."""
     free = machine
     used = dict.fromkeys(yard.environments, 0.0)
@@ -74,16 +92,33 @@ def snapshot(changes: Changes, yard: Yard, machine: Room, active: Collection[Att
     consuming = frozenset(changes.tx.jobs.queues_with_placeable(consuming=True))
     if consuming:
         waiting = sorted(consuming.union(waiting))
-    queues = [
-        QueueHeads(
-            queue.priority,
-            yard.names_of(queue),
-            _Candidates(changes, queue.id, machine, pace, queue.id in consuming),
-        )
-        for queue in map(yard.queues.get, waiting)
-        if queue is not None and queue.status not in _CLOSED and _is_open(yard.names_of(queue), environments)
-    ]
+    is_fair = not yard.policies.keys().isdisjoint(waiting)
+    shares = ShareView(changes, machine, pace, holders.held(changes, active, pace) if is_fair else {})
+    managed = not yard.quota_shares.keys().isdisjoint(waiting)
+    instances_held = holders.instances(changes, active) if managed else {}
+    queues = []
+    for queue in map(yard.queues.get, waiting):
+        if queue is None or queue.status in _CLOSED:
+            continue
+        names = yard.names_of(queue)
+        limits = [environments[name] for name in names if name in environments and environments[name].accepts]
+        if not limits:
+            continue  # nothing can be placed from a queue whose environments are all closed, so it need not be read
+        policy = yard.policies.get(queue.id)
+        fair = None if policy is None else shares.heads(queue, policy, limits, _CONSUMING_MAX)
+        first = _Candidates(changes, queue.id, machine, pace, queue.id in consuming)
+        divided = yard.quota_shares.get(queue.id)
+        quota = None if divided is None else quota_heads(changes, queue.id, divided, instances_held.get(queue.id, ()))
+        queues.append(QueueHeads(queue.priority, names, first, fair, quota))
     return Snapshot(machine, free, environments, queues, _Supplies(changes.tx))
+
+
+def _quota_shares(tx: Transaction, queue: str) -> tuple[QuotaShare, ...]:
+    records = tx.quota_shares.page(0, QUOTA_SHARES_PER_QUEUE, prefix=f"{queue}/")
+    return tuple(
+        quota_share(r.name.partition("/")[2], r.document, is_open=r.document["state"] == resources.ENABLED)
+        for r in records
+    )
 
 
 class _Supplies(dict[str, Supply]):
@@ -97,11 +132,6 @@ class _Supplies(dict[str, Supply]):
         found = self._tx.consumable_resources.get(name)
         supply = self[name] = Supply(0, 0) if found is None else Supply(found.attainable, found.available)
         return supply
-
-
-def _is_open(names: Iterable[str], environments: Mapping[str, Environment]) -> bool:
-    """Whether anything can be placed from this queue; one whose environments are all closed need not be read."""
-    return any(name in environments and environments[name].accepts for name in names)
 
 
 def _environment(environment: ComputeEnvironment, used: float, machine: Room) -> Environment:
@@ -140,15 +170,10 @@ class _Candidates(Iterable[Candidate]):
         for rows in self._slices(consuming=False):
             for row in rows:
                 if row.definition_id is None:
-                    yield self._service_job(row)
+                    yield service_candidate(self._changes, row)
                     continue
                 slots = min(self._machine.fits(row.need), 1024)
-                yield Candidate(row.seq, row.need, _available(row), self._pace.ahead(row.definition_id, slots))
-
-    def _service_job(self, row: JobRow) -> Candidate:
-        service = self._changes.terms(row.seq).service
-        assert service is not None
-        return Candidate(row.seq, row.need, instance_type=service.training.instance_type)
+                yield Candidate(row.seq, row.need, row.available, self._pace.ahead(row.definition_id, slots))
 
     def _consuming(self) -> Iterator[Candidate]:
         left = _CONSUMING_MAX
@@ -156,7 +181,7 @@ class _Candidates(Iterable[Candidate]):
             needs = self._changes.tx.consumable_resources.needs([row.seq for row in rows[:left]])
             for row in rows[:left]:
                 # Never ahead: what is only handed over would hold what another could use.
-                yield Candidate(row.seq, row.need, _available(row), 0, needs[row.seq])
+                yield Candidate(row.seq, row.need, row.available, 0, needs[row.seq])
             left -= len(rows)
             if left <= 0:
                 return
@@ -170,7 +195,3 @@ class _Candidates(Iterable[Candidate]):
             if len(rows) < size:
                 return
             after, size = rows[-1].seq, min(_LARGEST_SLICE, size * 4)
-
-
-def _available(row: JobRow) -> int:
-    return 1 if row.children is None else row.children.count(JobStatus.RUNNABLE)

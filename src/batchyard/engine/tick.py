@@ -24,6 +24,7 @@ from batchyard.engine.clock import Ids
 from batchyard.engine.intake import take_in
 from batchyard.engine.pace import Pace
 from batchyard.engine.retention import Retention
+from batchyard.engine.shares import Holders, charge
 from batchyard.engine.snapshot import Yard, snapshot
 from batchyard.engine.terms import TermsCache
 from batchyard.executors.interface import Report
@@ -44,6 +45,7 @@ class Surroundings:
     yard: Yard
     blocked: Blocked
     retention: Retention
+    holders: Holders
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,8 @@ def tick(tx: Transaction, now: Millis, reports: Sequence[Report], around: Surrou
     changes = Changes(tx, now, around.terms)
     active = {attempt.attempt_id: attempt for attempt in tx.attempts.active()}
     take_in(changes, active, reports, around.pace)
+    if around.yard.policies:
+        charge(changes, around.yard.policies, changes.ended)
     _apply_due(changes, active)
     has_more = False
     if around.yard.phases:
@@ -88,8 +92,12 @@ def _apply_due(changes: Changes, active: dict[AttemptId, Attempt]) -> None:
 
 
 def _place(changes: Changes, active: dict[AttemptId, Attempt], around: Surroundings) -> tuple[AttemptId, ...]:
-    view = snapshot(changes, around.yard, around.machine, active.values(), around.pace)
+    view = snapshot(changes, around.yard, around.machine, active.values(), around.pace, around.holders)
     made = placement.plan(view)
+    for attempt_id in made.preempted:
+        stopped = changes.happen(active[attempt_id].key, e.PreemptionDecided(changes.now), active[attempt_id])
+        assert stopped is not None
+        active[attempt_id] = stopped
     for one in made.placements:
         for attempt in _begin(changes, one, around):
             active[attempt.attempt_id] = attempt
@@ -118,6 +126,8 @@ def _outranked(
 def _begin(changes: Changes, placed: Placement, around: Surroundings) -> list[Attempt]:
     """Make the attempts of a placement."""
     row = changes.row(placed.seq)
+    if around.yard.policies:
+        around.holders.know(row)
     changes.block(placed.seq, None)
     is_array = row.children is not None
     keys = changes.take_children(placed.seq, placed.number) if is_array else [JobKey(placed.seq)]

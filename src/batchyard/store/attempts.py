@@ -132,6 +132,15 @@ class Attempts:
         ).one_or_none()
         return None if found is None else _attempt(found)
 
+    def preempted(self, seq: JobSeq) -> int:
+        """How many attempts of a single job have been preempted."""
+        counted = self._run(
+            f"SELECT count(*) FROM attempts WHERE job_seq = ? AND array_index = {_NO_INDEX} AND stopped_at IS NOT NULL"
+            " AND stop_wanted = 'PREEMPTED'",
+            (seq,),
+        )
+        return int(counted.scalar_one())
+
     def current_of_jobs(self, seqs: Sequence[JobSeq]) -> dict[JobSeq, Attempt]:
         """The latest attempts of single jobs that have any, by number."""
         found: dict[JobSeq, Attempt] = {}

@@ -42,6 +42,11 @@ class JobRow(NamedTuple):
         """The job's number in order of submission."""
         return self.job.key.seq
 
+    @property
+    def available(self) -> int:
+        """How many of it wait to be placed: RUNNABLE children, or the job itself."""
+        return 1 if self.children is None else self.children.count(JobStatus.RUNNABLE)
+
 
 COLUMNS = (
     "seq, job_id, job_name, queue_id, definition_id, status, status_reason, created_at, scheduled_at, started_at, "
@@ -157,7 +162,8 @@ def _values(row: JobRow) -> tuple[Any, ...]:
         need.memory_mib,
         need.gpus,
         row.share_identifier,
-        row.scheduling_priority,
+        # In a share every job has its place by priority, 0 unless it says otherwise.
+        row.scheduling_priority or 0 if row.share_identifier is not None else row.scheduling_priority,
         row.consumes,
     )
 

@@ -20,10 +20,13 @@ class QueueFronts:
         self._run = statements.run
 
     def first(self, queue_id: int, limit: int) -> list[JobRow]:
-        """At most `limit` jobs with something RUNNABLE in the order of placement; those that cannot fit come last."""
+        """At most `limit` jobs with something to place, in order of submission."""
         placeable = ((job_row(r) for r in self._run(statement, (queue_id, -1, limit)).all()) for statement in PLACEABLE)
-        found = list(islice(merge(*placeable, key=lambda row: row.seq), limit))
-        return found + [job_row(r) for r in self._run(_MISFITS, (queue_id, -1, limit - len(found)))]
+        return list(islice(merge(*placeable, key=lambda row: row.seq), limit))
+
+    def misfits(self, queue_id: int, limit: int) -> list[JobRow]:
+        """At most `limit` jobs that are RUNNABLE and could never fit, in order of submission."""
+        return [job_row(r) for r in self._run(_MISFITS, (queue_id, -1, limit))]
 
     def runnable_since(self, seq: JobSeq) -> Millis:
         """When a single job that is RUNNABLE became so for the last time."""

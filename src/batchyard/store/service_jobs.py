@@ -4,11 +4,19 @@ from batchyard.core.ids import JobSeq
 from batchyard.store.name_patterns import Condition
 from batchyard.store.statements import Statements
 
+_QUOTA_SHARE = (
+    "(SELECT json_extract(document, '$.service.quota_share_name') FROM job_requests WHERE job_requests.seq = jobs.seq)"
+)
+
 
 def of_quota_share(name: str) -> Condition:
-    """QUOTA_SHARE_NAME."""
-    found = "SELECT json_extract(document, '$.service.quota_share_name') FROM job_requests"
-    return f"({found} WHERE job_requests.seq = jobs.seq) = ?", (name,)
+    """QUOTA_SHARE_NAME. A job's quota share stands where others have their share identifier."""
+    return f"share_identifier = ? AND {_QUOTA_SHARE} IS NOT NULL", (name,)
+
+
+def of_share_identifier(share_identifier: str) -> Condition:
+    """SHARE_IDENTIFIER."""
+    return f"share_identifier = ? AND {_QUOTA_SHARE} IS NULL", (share_identifier,)
 
 
 class ServiceJobs:

@@ -189,14 +189,21 @@ jobs = Table(
     Column("memory_mib", Integer, nullable=False),
     Column("gpus", Integer, nullable=False),
     Column("consumes", Integer, nullable=False),  # whether it needs consumable resources: then it is in the table below
-    Column("share_identifier", String),
-    Column("scheduling_priority", Integer),
+    Column("share_identifier", String),  # of a service job in a queue with quota management: its quota share
+    Column("scheduling_priority", Integer),  # a number wherever there is a share identifier
     # ListJobs pages: by status, and all of a queue newest first.
     Index("ix_jobs_queue_status", "queue_id", "status", "seq"),
     # The heads of the queues: placement reads a few rows here, however many wait.
     Index("ix_jobs_placeable", "queue_id", "seq", sqlite_where=text("placeable = 1 AND consumes = 0")),
     # The same of jobs that need consumable resources: however many wait for one, the others are found past them.
     Index("ix_jobs_placeable_consuming", "queue_id", "seq", sqlite_where=text("placeable = 1 AND consumes = 1")),
+    # The shares that have a job that has not ended.
+    Index(
+        "ix_jobs_live_share",
+        "queue_id",
+        "share_identifier",
+        sqlite_where=text("share_identifier IS NOT NULL AND status NOT IN ('SUCCEEDED', 'FAILED')"),
+    ),
     # What could never fit, and is looked at again when a compute environment or a queue changes.
     Index("ix_jobs_misfit", "queue_id", "seq", sqlite_where=text("status_reason LIKE 'MISCONFIGURATION:%'")),
     sqlite_autoincrement=True,  # or a job would get the number of one that was forgotten, and what is left of it
@@ -224,6 +231,28 @@ blocked_jobs = Table(
     Column("due_at", Integer),  # when jobStateTimeLimitActions end it
     Index("ix_blocked_jobs_queue", "queue_id"),
     Index("ix_blocked_jobs_due", "due_at", sqlite_where=text("due_at IS NOT NULL")),
+)
+
+# The heads of the shares of fair-share queues, and the shares that have any: the higher scheduling priority first.
+Index(
+    "ix_jobs_placeable_share",
+    jobs.c.queue_id,
+    jobs.c.share_identifier,
+    jobs.c.consumes,
+    jobs.c.scheduling_priority.desc(),
+    jobs.c.seq,
+    sqlite_where=text("placeable = 1 AND share_identifier IS NOT NULL"),
+)
+
+# What the ended attempts of each share of a fair-share queue count, faded to the time `at` (core.fair_share).
+share_usage = Table(
+    "share_usage",
+    metadata,
+    Column("queue_id", Integer, primary_key=True),
+    Column("share_identifier", String, primary_key=True),
+    Column("vcpu_seconds", Float, nullable=False),
+    Column("at", Integer, nullable=False),
+    sqlite_with_rowid=False,
 )
 
 # What jobs need of consumable resources, by the resource's name, which may have no row any more.
@@ -289,7 +318,7 @@ attempts = Table(
     Column("started_at", Integer),
     Column("stopped_at", Integer),
     Column("due_at", Integer),  # when its timeout ends it
-    Column("stop_wanted", String),  # TERMINATED, TIMED_OUT or HOST_TERMINATED
+    Column("stop_wanted", String),  # TERMINATED, TIMED_OUT, HOST_TERMINATED or PREEMPTED
     Column("exit_code", Integer),
     Column("reason", Text),
     Column("status_reason", Text),

@@ -28,6 +28,7 @@ from batchyard.store.pruning import Pruning
 from batchyard.store.queue_fronts import QueueFronts
 from batchyard.store.records import Records
 from batchyard.store.service_jobs import ServiceJobs
+from batchyard.store.shares import Shares
 from batchyard.store.statements import Statements
 from batchyard.store.tags import Tags
 
@@ -77,6 +78,11 @@ class Transaction:
     def consumable_resources(self) -> ConsumableResources:
         """Consumable resources, and what jobs need of them."""
         return ConsumableResources(self.statements)
+
+    @cached_property
+    def shares(self) -> Shares:
+        """The shares of fair-share queues: what they have used, and their first jobs."""
+        return Shares(self.statements)
 
     @cached_property
     def queue_fronts(self) -> QueueFronts:

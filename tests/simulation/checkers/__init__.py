@@ -18,6 +18,7 @@ from tests.simulation.checkers import (
     orders,
     outcomes,
     retries,
+    shares,
 )
 from tests.simulation.world import World
 
@@ -40,5 +41,6 @@ def all_checkers() -> list[Checker]:
         capacity.check,
         consumables.check,
         blocked.check,
+        shares.check,
         outcomes.check,
     ]

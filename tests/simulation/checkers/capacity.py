@@ -4,7 +4,7 @@ instances of a service environment."""
 from collections.abc import Iterator
 
 from tests.simulation.ledger import Run
-from tests.simulation.workload import TRAINING
+from tests.simulation.workload import MANAGED, TRAINING
 from tests.simulation.world import CAPACITY, World
 
 
@@ -21,7 +21,7 @@ def check(world: World) -> Iterator[str]:
             yield f"at {run.started_at} more memory was held than there is: {together}"
         name = run.launch.compute_environment
         beside = [other.launch for other in together if other.launch.compute_environment == name]
-        used = len(beside) if name == TRAINING else sum(launch.vcpus for launch in beside)
+        used = len(beside) if name in (TRAINING, MANAGED) else sum(launch.vcpus for launch in beside)
         if used > world.client.widest[name]:
             yield f"at {run.started_at} {used} vCPUs or instances ran in {name}"
 

@@ -31,7 +31,8 @@ def _check_service_jobs(world: World) -> Iterator[str]:
     for job in world.client.services:
         detail = world.server.read("DescribeServiceJob", {"jobId": job.job_id})
         reasons = [attempt["statusReason"] for attempt in detail["attempts"]]
-        if detail["status"] not in ("SUCCEEDED", "FAILED") or len(reasons) > detail["retryStrategy"]["attempts"]:
+        most = detail["retryStrategy"]["attempts"] + detail.get("preemptionSummary", {}).get("preemptedAttemptCount", 0)
+        if detail["status"] not in ("SUCCEEDED", "FAILED") or len(reasons) > most:
             yield f"{job.job_id} ended as {detail}"
         if (detail["status"] == "SUCCEEDED") != (
             reasons[-1:] == ["Received status from SageMaker: Training job completed"]

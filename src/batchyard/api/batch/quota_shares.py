@@ -1,6 +1,6 @@
 """CreateQuotaShare, UpdateQuotaShare, DeleteQuotaShare, DescribeQuotaShare, ListQuotaShares.
 
-They are kept, checked and shown, and service jobs name one; they do not divide the capacity that those wait for.
+What they say counts from the next placement on (core.quota_shares).
 """
 
 from collections.abc import Mapping

@@ -14,17 +14,18 @@ from batchyard.api.pagination import Page
 from batchyard.api.references import find_job_queue
 from batchyard.core import refusals
 from batchyard.core.job_definitions import check_scheduling_priority
-from batchyard.core.jobs import Attempt, JobKey, JobStatus, Terms
+from batchyard.core.jobs import Attempt, JobKey, JobStatus, StopCause, Terms
 from batchyard.core.service_capacity import NUM_INSTANCES
 from batchyard.core.training import SAGEMAKER_TRAINING
 from batchyard.store import job_lists
 from batchyard.store.jobs import JobRow
 from batchyard.store.name_patterns import Condition
-from batchyard.store.service_jobs import of_quota_share
+from batchyard.store.service_jobs import of_quota_share, of_share_identifier
 
 Request = Mapping[str, Any]
 
 _SCHEDULED = "SCHEDULED"
+_RECENT_MAX = 10
 
 
 def describe_service_job(context: Context, request: Request) -> dict[str, Any]:
@@ -44,6 +45,7 @@ def service_job_detail(context: Context, row: JobRow, terms: Terms, attempts: Se
         "attempts": [_attempt(context, each) for each in attempts if each.stopped_at is not None],
         "jobQueue": context.arn(f"job-queue/{terms.queue}"),
         "preemptionConfiguration": service.preemption_configuration,
+        "preemptionSummary": _preemptions(context, attempts),
         "retryStrategy": terms.resolved.retry_strategy,
         "schedulingPriority": row.scheduling_priority,
         "serviceRequestPayload": service.payload,
@@ -108,7 +110,7 @@ def _conditions(request: Request) -> Sequence[Condition] | None:
         case "AFTER_CREATED_AT":
             return [job_lists.created(after=millis(name, value))]
         case "SHARE_IDENTIFIER" | "QUOTA_SHARE_NAME":
-            of_share = job_lists.of_share(value) if name == "SHARE_IDENTIFIER" else of_quota_share(value)
+            of_share = of_share_identifier(value) if name == "SHARE_IDENTIFIER" else of_quota_share(value)
             with_status = _with_status(request)
             return None if with_status is None else [of_share, *with_status]
     raise refusals.filter_name_unknown(name)
@@ -139,7 +141,7 @@ def _common(context: Context, row: JobRow, terms: Terms, latest: Attempt | None)
         "stoppedAt": job.stopped_at,
         "status": _SCHEDULED if job.status is JobStatus.STARTING else job.status.value,
         "statusReason": job.status_reason,
-        "shareIdentifier": row.share_identifier,
+        "shareIdentifier": None if service.quota_share_name else row.share_identifier,
         "quotaShareName": service.quota_share_name,
         "capacityUsage": [{"capacityUnit": NUM_INSTANCES, "quantity": 1.0}],
         "latestAttempt": None if latest is None else {"serviceResourceId": _resource(context, latest)},
@@ -151,6 +153,13 @@ def _resource(context: Context, attempt: Attempt) -> dict[str, str]:
     """The training job that an attempt is; its log stream begins with the name."""
     name = attempt.log_stream.partition("/")[0]
     return {"name": "TrainingJobArn", "value": context.arn(f"training-job/{name}", service="sagemaker")}
+
+
+def _preemptions(context: Context, attempts: Sequence[Attempt]) -> dict[str, Any] | None:
+    """How often a job was preempted, and its latest attempts that were."""
+    found = [a for a in attempts if a.stopped_at is not None and a.stop_wanted is StopCause.PREEMPTED]
+    recent = [_attempt(context, attempt) for attempt in found[-_RECENT_MAX:]]
+    return {"preemptedAttemptCount": len(found), "recentPreemptedAttempts": recent} if found else None
 
 
 def _attempt(context: Context, attempt: Attempt) -> dict[str, Any]:

@@ -12,11 +12,13 @@ from batchyard.api.context import Context
 from batchyard.api.references import consumable_needs, find_job_definition, find_job_queue
 from batchyard.core import names, quotas, refusals, resources
 from batchyard.core.dependencies import N_TO_N, SEQUENTIAL, Edge
+from batchyard.core.fair_share import active_shares, fair_share_policy
 from batchyard.core.ids import JobSeq
 from batchyard.core.intervals import NOTHING, Indexes
 from batchyard.core.jobs import Job, JobKey, JobStatus, Terms
 from batchyard.core.placement import Room
 from batchyard.core.resources import JobQueue
+from batchyard.core.scheduling_policies import FAIRSHARE
 from batchyard.core.submission import ResolvedJob, check_platform, resolve
 from batchyard.core.tags import new_tags
 from batchyard.engine.apply import Changes
@@ -111,6 +113,20 @@ def _check_queue(context: Context, queue: JobQueue, resolved: ResolvedJob, reque
         raise refusals.share_identifier_missing()
     if share and not names.is_share_identifier(share):
         raise refusals.share_identifier_invalid()
+    if share:
+        _check_active_shares(context, queue, share)
+
+
+def _check_active_shares(context: Context, queue: JobQueue, share: str) -> None:
+    """A queue has a limit of active shares: a job that adds one more is refused (API Reference, CreateJobQueue)."""
+    shares = context.tx.shares
+    policy = context.tx.scheduling_policies.get(queue.scheduling_policy or "")
+    if policy is None or FAIRSHARE not in policy.document or shares.is_live(queue.id, share):
+        return
+    fair = fair_share_policy(policy.document[FAIRSHARE])
+    active = active_shares(fair, shares.live(queue.id), shares.usages(queue.id), context.now)
+    if share not in active and len(active) >= quotas.ACTIVE_SHARES_PER_QUEUE:
+        raise refusals.too_many_active_shares(quotas.ACTIVE_SHARES_PER_QUEUE)
 
 
 # --------------------------------------------------------------------------------------------------------- dependencies

@@ -58,7 +58,7 @@ def submit_service_job(context: Context, request: Request) -> dict[str, Any]:
         queue_id=queue.id,
         definition_id=None,
         need=Room(resolved.vcpus, resolved.memory_mib, resolved.gpus),
-        share_identifier=request.get("shareIdentifier") or None,
+        share_identifier=request.get("shareIdentifier") or service.quota_share_name,
         scheduling_priority=resolved.scheduling_priority,
     )
     terms = Terms(job_id, row.job_name, queue.name, None, None, resolved, region=context.region, service=service)

@@ -111,6 +111,11 @@ def share_identifier_missing() -> Refusal:
     return bare("Job submitted to job queue with fair share scheduling policy must specify shareIdentifier.")
 
 
+def too_many_active_shares(limit: int) -> Refusal:
+    """A share identifier that would be one too many of those active in a fair-share queue (F 8.4). [chosen]"""
+    return bare(f"The job queue already has the maximum of {limit} active share identifiers.")
+
+
 def deprecated_resource_override() -> Refusal:
     """vcpus or memory in the overrides that contradict the definition's resourceRequirements (F 6.2). [doc]"""
     return bare(
