@@ -34,6 +34,7 @@ def launch_of(
             for each in placed
         ),
         main_node=placed[0].node,
+        in_containers=rules is not None,
     )
 
 
