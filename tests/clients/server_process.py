@@ -80,7 +80,7 @@ class ServerProcess:
         command = [sys.executable, "-m", "batchyard", "serve", "--data", str(self.data), "--port", str(port)]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [*command, *self._flags],
+                [*command, *([] if "--executor" in self._flags else ["--executor", "process"]), *self._flags],
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,

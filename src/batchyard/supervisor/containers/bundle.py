@@ -25,6 +25,7 @@ _GPU_CONTROLS = ("/dev/nvidiactl", "/dev/nvidia-uvm", "/dev/nvidia-uvm-tools", "
 _HOST_FILES = ("/etc/hosts", "/etc/resolv.conf", "/etc/hostname")
 _INITS = ("/usr/bin/catatonit", "/usr/libexec/podman/catatonit", "/usr/bin/docker-init", "/usr/bin/tini-static")
 _KINDS = {stat.S_IFCHR: "c", stat.S_IFBLK: "b"}
+_LARGEST_ARGUMENT_BYTES = 128 << 10
 _SMALL = 64
 """Entries that are removed on the spot; more are left to a process of their own."""
 
@@ -89,6 +90,11 @@ def _check_text(command: tuple[str, ...], environment: Mapping[str, str]) -> Non
     for name in environment:
         if not name or "=" in name:
             raise CannotContain(f"illegal environment variable name {name!r}")
+    # The kernel refuses these when crun has already said that all is well.
+    sizes = [len(os.fsencode(text)) + 1 for text in command]
+    sizes += [len(os.fsencode(name)) + len(os.fsencode(value)) + 2 for name, value in environment.items()]
+    if max(sizes, default=0) > _LARGEST_ARGUMENT_BYTES or sum(sizes) + 8 * len(sizes) > os.sysconf("SC_ARG_MAX"):
+        raise CannotContain("argument list too long")
 
 
 def _who(root: Path, user: str) -> ImageUser:

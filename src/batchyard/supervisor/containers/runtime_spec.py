@@ -184,17 +184,15 @@ def _mounts(isolation: Isolation, ground: Ground) -> list[dict[str, Any]]:
         _mount("/proc", "proc", strict),
         _mount("/dev", "tmpfs", ["nosuid", "strictatime", "mode=755", "size=65536k"]),
         _mount("/dev/pts", "devpts", ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"]),
+        _mount("/dev/mqueue", "mqueue", strict),
         _mount("/sys", "sysfs", [*strict, change]),
         _mount("/sys/fs/cgroup", "cgroup", [*strict, change]),
     ]
     if isolation.ipc_mode == "host":
-        mounts += [_bind(path, path, ["rw"]) for path in (_SHARED_MEMORY, "/dev/mqueue")]
+        mounts.append(_bind(_SHARED_MEMORY, _SHARED_MEMORY, ["rw"]))
     else:
         size = isolation.shared_memory_mib or DEFAULT_SHARED_MEMORY_MIB
-        mounts += [
-            _mount(_SHARED_MEMORY, "tmpfs", [*strict, "mode=1777", f"size={size}m"], source="shm"),
-            _mount("/dev/mqueue", "mqueue", strict),
-        ]
+        mounts.append(_mount(_SHARED_MEMORY, "tmpfs", [*strict, "mode=1777", f"size={size}m"], source="shm"))
     mounts += [_bind(path, source, ["rw", "nodev"]) for path, source in ground.files.items()]
     if isolation.init_process and ground.init:
         mounts.append(_bind(INIT, ground.init, ["ro", "nodev"]))
