@@ -55,8 +55,7 @@ class Limits:
 class Group(Protocol):
     """One attempt's control group."""
 
-    visited: bool
-    """Whether the spawning thread enters; else the child does (`enter` runs in the child)."""
+    visited: bool  # whether the spawning thread enters; else the child does (`enter` runs in the child)
 
     def enter(self) -> None:
         """Move the calling thread or process in. Raises OSError."""
@@ -300,7 +299,7 @@ class _VersionOneSlot(_Slot):
         if pids := folders.get("pids"):
             _put(pids / "pids.max", str(limits.pids))
             self._count = self._opened(pids / "pids.current")
-        if self._cpu is not None and (limits.seen_inside or limits.quota):
+        if self._cpu is not None and limits.seen_inside:
             self._limit_cpu(self._cpu)
         for folder in self.folders:
             self._door(folder / "tasks")
@@ -317,8 +316,8 @@ class _VersionOneSlot(_Slot):
 
     def _limit_cpu(self, cpu: Path) -> None:
         cpu.mkdir(exist_ok=True)
-        shares = max(2, min(_LARGEST_SHARES, round(self.limits.vcpus * _SHARES_PER_VCPU)))
-        _put(cpu / "cpu.shares", str(shares))
+        shares = round(self.limits.vcpus * _SHARES_PER_VCPU)
+        _put(cpu / "cpu.shares", str(max(2, min(_LARGEST_SHARES, shares))))
         if self.limits.quota:
             _put(cpu / "cpu.cfs_quota_us", str(_quota(self.limits.vcpus)))
         self._cpu_door = self._opened(cpu / "cgroup.procs", os.O_WRONLY)
@@ -327,7 +326,7 @@ class _VersionOneSlot(_Slot):
     def leave(self) -> None:
         for door in self._kind.home_doors:
             os.write(door, b"0")
-        if self._cpu in self.folders:
+        if self.limits.seen_inside and self._cpu is not None:
             os.write(self._kind.home_cpu, b"0")
 
     def settle(self) -> None:
