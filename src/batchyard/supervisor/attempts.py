@@ -124,8 +124,8 @@ class Attempts:
 
     @property
     def idle(self) -> bool:
-        """Whether nothing waits or runs."""
-        return not self._queue and not self.running
+        """Whether nothing waits or runs, and nothing of what ran is still there."""
+        return not self._queue and not self.running and not self._runs.containers.is_removing
 
     # ---------------------------------------------------------------------------------------------------- start
 

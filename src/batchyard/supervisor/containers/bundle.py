@@ -6,7 +6,6 @@ It lies in the scratch folder of its attempt, beside the volumes that the attemp
 import functools
 import json
 import os
-import shutil
 import socket
 import stat
 from collections.abc import Iterator, Mapping
@@ -15,7 +14,7 @@ from pathlib import Path
 from batchyard.executors.interface import Container, Device, Isolation
 from batchyard.supervisor.containers.image import Image
 from batchyard.supervisor.containers.image_user import ImageUser, UnknownUser, image_user
-from batchyard.supervisor.containers.mounts import mount_overlay, unmount
+from batchyard.supervisor.containers.mounts import mount_overlay
 from batchyard.supervisor.containers.runtime_spec import CannotContain, Ground, HostDevice, runtime_spec
 
 VOLUMES = "volumes"
@@ -26,8 +25,6 @@ _HOST_FILES = ("/etc/hosts", "/etc/resolv.conf", "/etc/hostname")
 _INITS = ("/usr/bin/catatonit", "/usr/libexec/podman/catatonit", "/usr/bin/docker-init", "/usr/bin/tini-static")
 _KINDS = {stat.S_IFCHR: "c", stat.S_IFBLK: "b"}
 _LARGEST_ARGUMENT_BYTES = 128 << 10
-_SMALL = 64
-"""Entries that are removed on the spot; more are left to a process of their own."""
 
 
 def make_bundle(
@@ -58,21 +55,6 @@ def make_bundle(
     )
     spec = runtime_spec(container, image, who, environment, ground)
     (folder / "config.json").write_text(json.dumps(spec))
-
-
-def remove_bundle(folder: Path) -> None:
-    """Unmount its root and remove what is quick to remove; what is left goes with the scratch folder."""
-    unmount(folder / "rootfs")
-    left = _SMALL
-    for path, folders, files in os.walk(folder):
-        left -= len(folders) + len(files)
-        if left < 0:
-            return
-        del path
-    shutil.rmtree(folder, ignore_errors=True)
-    volumes = folder.parent / VOLUMES
-    if volumes.exists() and not any(volumes.iterdir()):
-        volumes.rmdir()
 
 
 def error_of(folder: Path) -> str:

@@ -53,11 +53,6 @@ def mount_overlay(home: str, layers: Sequence[str], folder: Path, *, devices: bo
         os.chdir(before)
 
 
-def unmount(root: Path) -> None:
-    """Take it away; what still uses it keeps it until it ends. One that is not mounted is left alone."""
-    _libc.umount2(os.fsencode(root), _MNT_DETACH)
-
-
 def _escaped(path: str | Path) -> str:
     return "".join(f"\\{character}" if character in "\\:," else character for character in str(path))
 

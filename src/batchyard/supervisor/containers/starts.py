@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 from batchyard.executors.interface import Isolation
 from batchyard.executors.supervisor_protocol import ContainerSettings
-from batchyard.supervisor.containers.bundle import ERROR_FILE, PROCESS_ID_FILE, error_of, make_bundle, remove_bundle
+from batchyard.supervisor.containers.bundle import ERROR_FILE, PROCESS_ID_FILE, error_of, make_bundle
+from batchyard.supervisor.containers.discarded import Discarded
 from batchyard.supervisor.containers.image import Image, ImageWish, Prepared
 from batchyard.supervisor.containers.images import Images, Waiting, Watch
 from batchyard.supervisor.containers.mounts import enter_own_mounts
@@ -67,6 +68,7 @@ class ContainerStarts:
         self._failed = failed
         self._reaped = reaped
         self._images = Images(data / "images", watch)
+        self._discarded = Discarded(data / "scratch")
         self._starts: dict[Run, _Start] = {}
         self._creating: dict[int, Run] = {}
         self._early: dict[int, int] = {}
@@ -75,7 +77,13 @@ class ContainerStarts:
     @property
     def helpers(self) -> list[int]:
         """Children of this process that are no container's."""
-        return [*self._images.helpers, *self._creating]
+        remover = self._discarded.remover
+        return [*self._images.helpers, *self._creating, *([] if remover is None else [remover])]
+
+    @property
+    def is_removing(self) -> bool:
+        """Whether something of ended containers is still to be removed."""
+        return self._discarded.is_busy
 
     def begin(self, run: "Run", environment: dict[str, str], gpus: tuple[int, ...]) -> None:
         """Set out; ends in `running` or `failed`, not before this returns. Raises CannotStart if it cannot begin."""
@@ -111,7 +119,7 @@ class ContainerStarts:
         if run := self._creating.pop(process_id, None):
             self._on_created(run, os.waitstatus_to_exitcode(status))
             return True
-        if self._images.reaped(process_id):
+        if self._images.reaped(process_id) or self._discarded.reaped(process_id):
             return True
         if self._creating:
             # Perhaps a container that ended before its crun was seen to end.
@@ -121,7 +129,7 @@ class ContainerStarts:
     def remove(self, run: "Run") -> None:
         """Nothing of it lives: take away what it lay in."""
         if run.bundle is not None:
-            remove_bundle(run.bundle)
+            self._discarded.add(run.bundle)
 
     def _enter_own_mounts(self) -> None:
         if self._has_own_mounts:
@@ -170,7 +178,7 @@ class ContainerStarts:
             how = ("run", "--detach", f"--pid-file={bundle}/{PROCESS_ID_FILE}", f"--bundle={bundle}", run.mark)
             process_id = self._spawn(run, (crun, *options, "--log-format=json", *how), bundle)
         except (CannotContain, CannotStart, OSError) as failure:
-            remove_bundle(bundle)
+            self._discarded.add(bundle)
             if isinstance(failure, CannotStart):
                 raise
             raise CannotStart(str(failure)) from failure
