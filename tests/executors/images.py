@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -62,3 +63,15 @@ def make_storage(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def remove_storage(folder: Path) -> None:
     """Take it down; podman leaves a mount behind."""
     subprocess.run(["umount", f"{folder}/graph/overlay"], check=False, capture_output=True)
+
+
+@pytest.fixture(scope="session")
+def storage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A storage of images; skips where there can be none."""
+    if reason := missing():
+        pytest.skip(reason)
+    folder = tmp_path_factory.mktemp("storage")
+    with pytest.MonkeyPatch.context() as patch:
+        make_storage(folder, patch)
+        yield folder
+    remove_storage(folder)

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
@@ -13,6 +14,7 @@ import pytest
 from batchyard.executors.interface import (
     AttemptExited,
     AttemptLost,
+    AttemptReturned,
     Container,
     Device,
     Isolation,
@@ -165,8 +167,6 @@ def test_many_that_want_one_image_have_it_prepared_once(host: Host) -> None:
 
 def test_what_is_stopped_while_its_image_is_pulled_never_starts(host: Host, storage: Path, tmp_path: Path) -> None:
     """A registry that takes the connection and says nothing makes the pull last."""
-    import socket
-
     with socket.create_server(("127.0.0.1", 0)) as deaf:
         name = f"localhost:{deaf.getsockname()[1]}/slow:1"
         client = host.connect()
@@ -177,6 +177,16 @@ def test_what_is_stopped_while_its_image_is_pulled_never_starts(host: Host, stor
         end = client.ends([order.attempt_id])[order.attempt_id]
         assert isinstance(end, AttemptExited)
         assert (end.exit_code, end.started_at, end.failed_to_start) == (None, None, False)
+
+
+def test_what_waits_for_its_image_is_returned_when_the_supervisor_ends(host: Host, storage: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        client = host.connect()
+        order = contained(launch("true"), f"localhost:{deaf.getsockname()[1]}/slow:1")
+        client.order(order)
+        until(lambda: host.raw(order).exists())
+        stop_supervisor(host.data, 5)
+        assert isinstance(client.ends([order.attempt_id])[order.attempt_id], AttemptReturned)
 
 
 def test_a_new_image_under_an_old_name_is_seen(host: Host, storage: Path) -> None:

@@ -116,6 +116,7 @@ class Attempts:
         for attempt in list(self.running.values()):
             attempt.abandoned = True
             self.stop(attempt.launch.attempt_id, grace_seconds)
+        self._runs.containers.end()
 
     @property
     def has_waiting(self) -> bool:
@@ -308,6 +309,9 @@ class Attempts:
         del self.running[attempt_id]
         started = [state.started_at for state in attempt.states if state.started_at is not None]
         started_at, decisive = min(started, default=None), attempt.exits[decided_by]
+        if attempt.abandoned and started_at is None:
+            self._ended(AttemptReturned(attempt_id, now_millis()))  # it was only on its way
+            return
         if attempt.abandoned and decisive.exit_code:
             self._ended(AttemptLost(attempt_id, now_millis(), started_at))
             return

@@ -6,6 +6,7 @@ it says goes to the log of every container that waits.
 
 import contextlib
 import os
+import signal
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -76,6 +77,12 @@ class Images:
         for preparation in self._preparations.values():
             if waiting in preparation.waiting:
                 preparation.waiting.remove(waiting)
+
+    def end(self) -> None:
+        """Prepare nothing any longer; pulls are broken off."""
+        for process_id in self._preparations:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process_id, signal.SIGTERM)
 
     def reaped(self, process_id: int) -> bool:
         """A child has died; whether it was one of these. Then those who wait are told."""

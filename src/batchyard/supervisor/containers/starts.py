@@ -114,6 +114,10 @@ class ContainerStarts:
             del self._starts[run]
             self._failed(run, None)
 
+    def end(self) -> None:
+        """The supervisor is told to end: nothing more is pulled."""
+        self._images.end()
+
     def reaped(self, process_id: int, status: int) -> bool:
         """A child has died; whether that was of any meaning here."""
         if run := self._creating.pop(process_id, None):
