@@ -40,11 +40,11 @@ def test_a_job_runs_in_the_image_it_names(container_yard: Yard, tmp_path: Path) 
         "readonlyRootFilesystem": True,
         "user": "root",
     }
-    script = "echo $GREETING $AWS_BATCH_JOB_ATTEMPT; pwd; touch /work/x || echo read-only; echo kept >/shared/file"
+    script = "echo $GREETING $AWS_BATCH_JOB_ATTEMPT; pwd; touch /job/x || echo read-only; echo kept >/shared/file"
     job = yard.run(yard.define([script], container=members))
     assert (job["status"], job["container"]["exitCode"]) == ("SUCCEEDED", 0)
     lines = yard.log(job)
-    assert (lines[:2], lines[-1]) == (["hello 1", "/work"], "read-only")
+    assert (lines[:2], lines[-1]) == (["hello 1", "/job"], "read-only")
     assert (tmp_path / "shared" / "file").read_text() == "kept\n"
     assert yard.run(yard.define([], container={"image": CONFIGURED}))["status"] == "SUCCEEDED"
 

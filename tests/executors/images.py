@@ -14,10 +14,10 @@ CONFIGURATION = (
     'ENTRYPOINT ["/bin/sh", "-c"]',
     'CMD ["echo from the image; pwd; id -u; echo $GREETING"]',
     "ENV GREETING=hello",
-    "WORKDIR /work",
+    "WORKDIR /job",
     "USER worker",
 )
-PASSWD = "root:x:0:0:root:/root:/bin/sh\nworker:x:1234:1300::/work:/bin/sh\n"
+PASSWD = "root:x:0:0:root:/root:/bin/sh\nworker:x:1234:1300::/job:/bin/sh\n"
 GROUP = "root:x:0:\nworkers:x:1300:\nextra:x:1400:worker\n"
 
 
@@ -34,7 +34,7 @@ def missing() -> str | None:
 def root_file_system(folder: Path) -> Path:
     """A tar archive of a root file system: busybox, two users, the usual folders."""
     root = folder / "root"
-    for name in ("bin", "etc", "tmp", "proc", "sys", "dev", "work", "root", "usr/bin"):
+    for name in ("bin", "etc", "tmp", "proc", "sys", "dev", "job", "root", "usr/bin"):
         (root / name).mkdir(parents=True)
     shutil.copy2(BUSYBOX, root / "bin")
     applets = subprocess.run([BUSYBOX, "--list"], capture_output=True, text=True, check=True).stdout.split()

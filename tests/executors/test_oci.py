@@ -126,13 +126,13 @@ class TestOciExecutor(ExecutorConformance, TaskConformance):
 
 def test_the_image_says_what_the_job_leaves_open(host: Host) -> None:
     lines = said(host, contained(launch(), CONFIGURED))
-    assert lines == ["from the image", "/work", "1234", "hello"]
+    assert lines == ["from the image", "/job", "1234", "hello"]
 
 
 def test_a_command_replaces_the_images_and_an_entry_point_leaves_it_out(host: Host) -> None:
     script = "echo $GREETING; id -u; id -G; pwd; echo $HOME"
     order = contained(launch(script, environment={"GREETING": "good day"}), CONFIGURED)
-    assert said(host, order) == ["good day", "1234", "1300 1400", "/work", "/work"]
+    assert said(host, order) == ["good day", "1234", "1300 1400", "/job", "/job"]
     assert said(host, contained(launch("a", "b"), CONFIGURED, entry_point=("echo",))) == ["a b"]
     assert said(host, contained(launch("echo", "alone"), CONFIGURED, entry_point=())) == ["alone"]
 

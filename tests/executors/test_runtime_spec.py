@@ -66,7 +66,7 @@ def test_the_jobs_variables_win_over_the_images_and_those_over_the_defaults() ->
     assert sorted(found["env"]) == ["A=x", "B=job", "HOME=/home/five", "HOSTNAME=host", "PATH=/image"]
     assert found["user"] == {"uid": 5, "gid": 6, "additionalGids": [7]}
     assert found["cwd"] == "/"
-    assert spec(image=replace(IMAGE, working_folder="/work"))["process"]["cwd"] == "/work"
+    assert spec(image=replace(IMAGE, working_folder="/job"))["process"]["cwd"] == "/job"
 
 
 def test_capabilities() -> None:
@@ -159,16 +159,16 @@ def test_an_images_full_name(name: str, full: str | None) -> None:
     ("user", "expected"),
     [
         ("", ImageUser(0, 0, (), "/root")),
-        ("worker", ImageUser(1234, 1300, (1400,), "/work")),
-        ("1234", ImageUser(1234, 1300, (1400,), "/work")),
-        ("worker:extra", ImageUser(1234, 1400, (), "/work")),
+        ("worker", ImageUser(1234, 1300, (1400,), "/job")),
+        ("1234", ImageUser(1234, 1300, (1400,), "/job")),
+        ("worker:extra", ImageUser(1234, 1400, (), "/job")),
         ("99", ImageUser(99, 0, (), "/")),
         ("99:98", ImageUser(99, 98, (), "/")),
     ],
 )
 def test_users_of_an_image(tmp_path: Path, user: str, expected: ImageUser) -> None:
     (tmp_path / "etc").mkdir()
-    (tmp_path / "etc/passwd").write_text("root:x:0:0::/root:/bin/sh\nbroken\nworker:x:1234:1300::/work:/bin/sh\n")
+    (tmp_path / "etc/passwd").write_text("root:x:0:0::/root:/bin/sh\nbroken\nworker:x:1234:1300::/job:/bin/sh\n")
     (tmp_path / "etc/group").write_text("workers:x:1300:\nextra:x:1400:worker\n")
     assert image_user(tmp_path, user) == expected
 
