@@ -41,6 +41,7 @@ class Yard:
     def start(self) -> float:
         """Start the server, after `stop`; the seconds until it accepts connections."""
         command = [sys.executable, "-m", "batchyard", "serve", "--port", "0", "--data", str(self.data)]
+        command += ["--executor", "process"]
         started = perf_counter()
         log = (self.data / "server.log").open("a")
         with log:

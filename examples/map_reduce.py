@@ -86,7 +86,10 @@ def start_server(data: Path) -> Iterator[str]:
     log = data.with_name("server.log")
     with log.open("w") as stderr:
         server = subprocess.Popen(
-            [*BATCHYARD, "serve", "--data", str(data), "--port", "0"], stdout=subprocess.PIPE, stderr=stderr, text=True
+            [*BATCHYARD, "serve", "--data", str(data), "--port", "0", "--executor", "process"],
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            text=True,
         )
     try:
         assert server.stdout is not None

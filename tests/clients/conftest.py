@@ -8,6 +8,9 @@ import pytest
 
 from tests.clients.server_process import ServerProcess
 from tests.clients.yard import ANSWERED, Gate, Yard
+from tests.executors.images import storage
+
+__all__ = ["gate", "server", "shared_yard", "shows_what_it_says", "storage", "yard"]
 
 FLAGS = ("--executor", "process", "--max-vcpus", "16", "--max-memory", "65536")
 

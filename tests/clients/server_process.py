@@ -80,7 +80,7 @@ class ServerProcess:
         command = [sys.executable, "-m", "batchyard", "serve", "--data", str(self.data), "--port", str(port)]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [*command, *self._flags],
+                [*command, *([] if "--executor" in self._flags else ["--executor", "process"]), *self._flags],
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,
@@ -146,10 +146,8 @@ def _of(ask: Callable[[], Any], otherwise: Any) -> Any:
 
 
 def _toml(value: Any) -> str:
-    return (
-        str(value).lower()
-        if isinstance(value, bool)
-        else repr(value)
-        if isinstance(value, int | float)
-        else f'"{value}"'
-    )
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{name} = {_toml(member)}" for name, member in value.items()) + "}"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return repr(value) if isinstance(value, int | float) else f'"{value}"'

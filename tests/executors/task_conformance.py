@@ -7,7 +7,7 @@ from batchyard.core.ids import container_id
 from batchyard.executors.interface import AttemptExited, Launch, Stop
 from batchyard.logs.files import logs_folder
 from batchyard.logs.reader import AttemptLog
-from tests.executors.conformance import Host
+from tests.executors.conformance import Host, until
 from tests.executors.launches import part, task
 
 
@@ -78,11 +78,12 @@ class TaskConformance:
     def test_a_stop_ends_all_of_it(self, host: Host) -> None:
         client = host.connect()
         order = task(
-            part("app", "sleep 1000"),
+            part("app", "echo up; exec sleep 1000"),
             part("late", "echo", ("side", "COMPLETE")),
-            part("side", "sleep 1000", essential=False),
+            part("side", "echo up; exec sleep 1000", essential=False),
         )
-        client.started(order)
+        client.order(order)
+        until(lambda: all(text(host, order, position) == "up" for position in (0, 2)))
         client.order(Stop(order.attempt_id, 5))
         end = client.ends([order.attempt_id])[order.attempt_id]
         assert isinstance(end, AttemptExited)

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from batchyard.executors import oci
 from batchyard.executors.control_groups import control_groups
 from batchyard.executors.machine import machine_capacity
 from batchyard.executors.supervisor_protocol import connect
@@ -57,7 +58,7 @@ def findings(data: Path, host: str, port: int) -> Iterator[Finding]:
     yield from _capacity()
     yield _user()
     yield from _limits()
-    yield from _engines()
+    yield from _engines(data)
     yield from _data_folder(data)
     yield _server(data, host, port)
     yield _supervisor(data)
@@ -117,7 +118,7 @@ def _limits() -> Iterator[Finding]:
             yield Finding(name, Level.WARN, reason, "" if member == "linuxParameters.maxSwap" else remedy)
 
 
-def _engines() -> Iterator[Finding]:
+def _engines(data: Path) -> Iterator[Finding]:
     """Container engines are not used yet; what is there is said, so that nobody wonders."""
     for engine, sockets in _ENGINE_SOCKETS.items():
         runtime = os.environ.get("XDG_RUNTIME_DIR", "/run/user/0")
@@ -125,13 +126,23 @@ def _engines() -> Iterator[Finding]:
         answering = next((path for path in paths if _answers(path)), None)
         installed = shutil.which(engine)
         if answering:
-            yield Finding(engine, Level.OK, f"answers at {answering}; not used yet, jobs run as processes")
+            yield Finding(engine, Level.OK, f"answers at {answering}; its API is not used yet")
         elif installed:
-            yield Finding(engine, Level.OK, f"{installed}, does not answer; not used yet")
+            yield Finding(engine, Level.OK, f"{installed}, its API does not answer; not used yet")
         else:
             yield Finding(engine, Level.OK, "not installed; not used yet")
-    crun = shutil.which("crun") or shutil.which("runc")
-    yield Finding("oci runtime", Level.OK, f"{crun or 'not installed'}; not used yet")
+    yield from _oci(data)
+
+
+def _oci(data: Path) -> Iterator[Finding]:
+    """Whether containers can be run without an engine, and what cannot be enforced in them."""
+    if obstacles := list(oci.obstacles(data)):
+        remedy = "See what to do about each, or use --executor process, for which images do not matter."
+        yield Finding("oci executor", Level.WARN, "; ".join(obstacles), remedy)
+        return
+    yield Finding("oci executor", Level.OK, f"can run containers: {oci.versions()}")
+    for member, reason in oci.NOT_HONOURED.items():
+        yield Finding(member, Level.OK, reason)
 
 
 def _answers(path: str) -> bool:

@@ -50,16 +50,9 @@ def launch_of(attempt: Attempt, terms: Terms, settings: LaunchSettings = BARE) -
         vcpus=attempt.vcpus,
         memory_mib=attempt.memory_mib,
         gpus=attempt.gpus,
-        containers=tuple(
-            _container(
-                each,
-                added | _own_environment(attempt, terms, each, settings.endpoint),
-                terms.region,
-                settings.isolation,
-            )
-            for each in placed
-        ),
+        containers=tuple(map(container, placed)),
         main_node=placed[0].node,
+        in_containers=settings.isolation is not None,
     )
 
 

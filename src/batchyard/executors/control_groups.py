@@ -29,6 +29,8 @@ _SCARCE_MEMORY_MIB = 32
 _SHARES_PER_VCPU = 1024
 _LARGEST_SHARES = 262_144
 _LARGEST_WEIGHT = 10_000
+_PERIOD_MICROS = 100_000
+_SMALLEST_QUOTA_MICROS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,20 +38,24 @@ class Limits:
     """What one attempt may use. Groups are lent again to attempts with the same limits.
 
     `memory_mib` is a hard limit; `max_swap_mib` is what may be swapped out beside it. `pids` bounds its processes and
-    threads, `vcpus` is its weight when CPUs are scarce (F 6.4).
+    threads, `vcpus` is its weight when CPUs are scarce (F 6.4), and with `quota` the most it may use. `swappiness` is
+    how readily the kernel swaps, None for its own default. What is `seen_inside` a container, as its own root of the
+    hierarchy, has all its limits from the start.
     """
 
     memory_mib: int
     max_swap_mib: int
     pids: int
     vcpus: float
+    swappiness: int | None = None
+    quota: bool = False
+    seen_inside: bool = False
 
 
 class Group(Protocol):
     """One attempt's control group."""
 
-    visited: bool
-    """Whether the spawning thread enters; else the child does (`enter` runs in the child)."""
+    visited: bool  # whether the spawning thread enters; else the child does (`enter` runs in the child)
 
     def enter(self) -> None:
         """Move the calling thread or process in. Raises OSError."""
@@ -217,6 +223,10 @@ def _counter(descriptor: int, name: bytes) -> int:
     return 0
 
 
+def _quota(vcpus: float) -> int:
+    return max(_SMALLEST_QUOTA_MICROS, round(vcpus * _PERIOD_MICROS))
+
+
 def _pids(path: Path) -> list[int]:
     try:
         return [int(line) for line in path.read_text().split()]
@@ -289,6 +299,8 @@ class _VersionOneSlot(_Slot):
         if pids := folders.get("pids"):
             _put(pids / "pids.max", str(limits.pids))
             self._count = self._opened(pids / "pids.current")
+        if self._cpu is not None and limits.seen_inside:
+            self._limit_cpu(self._cpu)
         for folder in self.folders:
             self._door(folder / "tasks")
 
@@ -299,21 +311,30 @@ class _VersionOneSlot(_Slot):
             _put(memory / "memory.memsw.limit_in_bytes", str(size + self.limits.max_swap_mib * MIB))
         if not self.limits.max_swap_mib:
             _put(memory / "memory.swappiness", "0")
+        elif self.limits.swappiness is not None:
+            _put(memory / "memory.swappiness", str(self.limits.swappiness))
+
+    def _limit_cpu(self, cpu: Path) -> None:
+        cpu.mkdir(exist_ok=True)
+        shares = round(self.limits.vcpus * _SHARES_PER_VCPU)
+        _put(cpu / "cpu.shares", str(max(2, min(_LARGEST_SHARES, shares))))
+        if self.limits.quota:
+            _put(cpu / "cpu.cfs_quota_us", str(_quota(self.limits.vcpus)))
+        self._cpu_door = self._opened(cpu / "cgroup.procs", os.O_WRONLY)
+        self.folders.append(cpu)
 
     def leave(self) -> None:
         for door in self._kind.home_doors:
             os.write(door, b"0")
+        if self.limits.seen_inside and self._cpu is not None:
+            os.write(self._kind.home_cpu, b"0")
 
     def settle(self) -> None:
         """Move every member to a cpu group of its own; those forked meanwhile come in the next round."""
-        if self._cpu is None:
+        if self._cpu is None or self.limits.seen_inside:
             return
         if self._cpu_door < 0:
-            self._cpu.mkdir(exist_ok=True)
-            shares = max(2, min(_LARGEST_SHARES, round(self.limits.vcpus * _SHARES_PER_VCPU)))
-            _put(self._cpu / "cpu.shares", str(shares))
-            self._cpu_door = self._opened(self._cpu / "cgroup.procs", os.O_WRONLY)
-            self.folders.append(self._cpu)
+            self._limit_cpu(self._cpu)
         moved: set[int] = set()
         while new := set(self.members()) - moved:
             for process_id in new:
@@ -335,6 +356,7 @@ class _VersionTwoSlot(_Slot):
             ("memory.swap.max", limits.max_swap_mib * MIB),
             ("pids.max", limits.pids),
             ("cpu.weight", max(1, min(_LARGEST_WEIGHT, round(limits.vcpus * 100)))),
+            ("cpu.max", f"{_quota(limits.vcpus)} {_PERIOD_MICROS}" if limits.quota else f"max {_PERIOD_MICROS}"),
         ):
             with contextlib.suppress(FileNotFoundError):  # The controller is not delegated, or the kernel lacks swap.
                 _put(folder / name, str(value))
@@ -374,10 +396,11 @@ class _VersionOneKind:
             self.unenforced["vcpus"] = "vCPU shares are not enforced: the cpu controller cannot be written"
         if "memory" in folders and not (folders["memory"] / "memory.memsw.limit_in_bytes").exists():
             self.unenforced["linuxParameters.maxSwap"] = "swap is not accounted (kernel parameter swapaccount=1)"
-        self.home_doors = [
-            os.open(_ROOT / controller / homes[controller].lstrip("/") / "tasks", os.O_WRONLY | os.O_CLOEXEC)
-            for controller in self._entered
-        ]
+        self.home_doors = [self._home_door(controller, homes) for controller in self._entered]
+        self.home_cpu = self._home_door("cpu", homes) if self._cpu else -1
+
+    def _home_door(self, controller: str, homes: dict[str, str]) -> int:
+        return os.open(_ROOT / controller / homes[controller].lstrip("/") / "tasks", os.O_WRONLY | os.O_CLOEXEC)
 
     def make(self, number: int, limits: Limits) -> _VersionOneSlot:
         made = {controller: folder / f"slot-{number}" for controller, folder in self._entered.items()}

@@ -154,7 +154,7 @@ class Launch:
     """Start this attempt as soon as its vCPUs, memory and GPUs are free; queue it (first in, first out) until then.
 
     `vcpus`, `memory_mib` and `gpus` are what is reserved for its containers together, of which there is at least one.
-    `main_node` is the node whose end is the attempt's.
+    `main_node` is the node whose end is the attempt's. `in_containers` tells a supervisor to run each from its image.
     """
 
     attempt_id: AttemptId
@@ -166,6 +166,7 @@ class Launch:
     containers: tuple[Container, ...]
     main_node: int = 0
     workspace: Workspace | None = None
+    in_containers: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,7 @@ from batchyard.executors.interface import (
 from batchyard.executors.supervisor_protocol import (
     PROTOCOL,
     Acknowledge,
+    ContainerSettings,
     FrameReader,
     Hello,
     ProtocolFault,
@@ -58,6 +59,7 @@ class ProcessExecutor:
     """
 
     name = "process"
+    containers = ContainerSettings()
 
     def __init__(
         self,
@@ -219,7 +221,7 @@ class ProcessExecutor:
 
     def _converse(self, channel: socket.socket, sink: Callable[[Message], None]) -> None:
         """Greet, then pass on what comes until the connection ends or `close` is called. Raises OSError at its end."""
-        channel.sendall(frame([Hello(PROTOCOL, self._after, self._log_cap_bytes)]))
+        channel.sendall(frame([Hello(PROTOCOL, self._after, self._log_cap_bytes, self.containers)]))
         with self._lock:
             self._channel = channel
             if self._capacity:

@@ -30,7 +30,7 @@ from batchyard.executors.interface import (
     TakeBack,
 )
 
-PROTOCOL = 2
+PROTOCOL = 3
 """Raised when a frame changes its meaning; a supervisor refuses a server that speaks another."""
 
 FRAME_LIMIT_BYTES = 1 << 28
@@ -41,13 +41,24 @@ _UNIX_PATH_LIMIT = 107
 
 
 @dataclass(frozen=True, slots=True)
+class ContainerSettings:
+    """For containers that do not say otherwise. `pull_policy` is `if-missing`, `always` or `never`, `network` is `host`
+    or `none`; `cpu_quota` makes vCPUs the most that a container may use, not only its share."""
+
+    pull_policy: str = "if-missing"
+    network: str = "host"
+    cpu_quota: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Hello:
     """A server's first word: replay what came after `after`, then report as it happens. An older server's connection
-    ends. `log_cap_bytes` is how much of each attempt's output is kept, None for all."""
+    ends. `log_cap_bytes` is how much of each attempt's output is kept, None for all; `containers` how they are made."""
 
     protocol: int
     after: Position
     log_cap_bytes: int | None = None
+    containers: ContainerSettings = field(default_factory=ContainerSettings)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,17 +13,18 @@ from batchyard.api.context import Settings
 from batchyard.core.service_capacity import InstanceSize, InstanceSizes
 from batchyard.core.training import TrainingSite
 from batchyard.engine.clock import SystemClock
+from batchyard.engine.isolation import IsolationRules
 from batchyard.engine.launches import LaunchSettings
 from batchyard.engine.loop import Engine
 from batchyard.engine.retention import Retention
 from batchyard.engine.task_endpoint import TaskEndpoint, TaskTokens
 from batchyard.executors.interface import Capacity
 from batchyard.executors.machine import machine_capacity
-from batchyard.executors.process import ProcessExecutor
 from batchyard.logs.files import logs_folder
 from batchyard.logs.remover import remove_logs
 from batchyard.server import listen
 from batchyard.server.app import by_port, create_app
+from batchyard.server.choice_of_executor import choose_executor
 from batchyard.server.configuration import Configuration, Instance
 from batchyard.server.data_folder import DataFolder
 from batchyard.server.dispatch import OperationDispatch
@@ -44,8 +45,6 @@ DEFAULT_NAME = "default"
 
 _DAY_MS = 24 * 60 * 60 * 1000
 
-PROCESS_NOTE = "jobs run as processes of this machine, and the image they name is ignored"
-
 
 class Yard:
     """A server that is ready to listen."""
@@ -60,7 +59,10 @@ class Yard:
         self._listener = task_listener(configuration.data)
         self._tokens = TaskTokens(self._folder.token_key())
         self._roles = RoleSource(configuration.roles)
-        executor = ProcessExecutor(configuration.data, log_cap_bytes=configuration.log_cap_bytes)
+        choice = choose_executor(configuration)
+        log.info("the executor is %s: %s", choice.name, choice.why)
+        executor = choice.kind.make(configuration)
+        rules = IsolationRules(configuration.volumes, host_access=configuration.grants_host_access)
         clock = SystemClock()
         self._engine = Engine(
             self._database,
@@ -70,6 +72,7 @@ class Yard:
             stop_grace_seconds=configuration.stop_grace_seconds,
             retention=self._retention(),
             launch_settings=LaunchSettings(
+                isolation=rules if choice.kind.isolates else None,
                 endpoint=TaskEndpoint(task_url(self._listener), self._tokens, self._roles.names),
                 training=_training_site(configuration),
             ),
@@ -80,7 +83,7 @@ class Yard:
             submit_job_kib_max=configuration.submit_job_kib_max,
             phase_seconds=configuration.compatibility.phase_seconds,
             executor_name=executor.name,
-            executor_note=PROCESS_NOTE,
+            executor_note=choice.kind.note,
             token_key=self._folder.token_key(),
             training_instances=_training_instances(configuration),
             logs=logs_folder(configuration.data),

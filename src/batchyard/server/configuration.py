@@ -18,6 +18,14 @@ DEFAULT_PORT = 22824
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
+class Containers(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[containers]`: for those that do not say otherwise. cpu_quota: whether vCPUs are the most they may use."""
+
+    pull_policy: str = "if-missing"
+    network: str = "host"
+    cpu_quota: bool = False
+
+
 class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`[limits]`. requests_per_second: of one access key, None for no bound."""
 
@@ -66,10 +74,10 @@ class Configuration:
     choice. log_cap_bytes: of one attempt's log, None for no cap. stop_grace_seconds: between SIGTERM and SIGKILL.
     synchronous: SQLite's; anything less than FULL gives up promise 1 on power loss. auth: who may call, everyone if it
     has no keys. limits: how often. roles: the credentials that jobs get, by the role that they name. retention: for how
-    long. compatibility: what AWS does and a yard need not. volumes: the folder for each EFS file system, access point,
-    S3 file system or claim. host_access: whether containers may have folders and devices of the host and be privileged;
-    None: only while the server listens on this machine alone. webhooks: who is told of events. service_jobs: what
-    training instances are, and where their data lies.
+    long. compatibility: what AWS does and a yard need not. containers: how they are made. volumes: the folder for each
+    EFS file system, access point, S3 file system or claim. host_access: whether containers may have folders and devices
+    of the host and be privileged; None: only while the server listens on this machine alone. webhooks: who is told of
+    events. service_jobs: what training instances are, and where their data lies.
     """
 
     host: str = "127.0.0.1"
@@ -90,6 +98,7 @@ class Configuration:
     retention: Keeping = field(default_factory=Keeping)
     compatibility: Compatibility = field(default_factory=Compatibility)
     roles: Mapping[str, JobRole] = field(default_factory=dict)
+    containers: Containers = field(default_factory=Containers)
     volumes: dict[str, str] = field(default_factory=dict)
     host_access: bool | None = None
     webhooks: tuple[Webhook, ...] = ()
@@ -101,6 +110,8 @@ class Configuration:
         return self.host in LOOPBACK if self.host_access is None else self.host_access
 
 
+PULL_POLICIES = ("if-missing", "always", "never")
+NETWORKS = ("host", "none")
 EXECUTORS = ("auto", "process", "oci", "docker", "podman")
 
 
@@ -151,18 +162,12 @@ def _checked(configuration: Configuration) -> Configuration:
         raise ConfigurationProblem(
             f"There is no executor {configuration.executor!r}. Choose one of {', '.join(EXECUTORS)}."
         )
-    if configuration.executor not in ("auto", "process"):
-        raise ConfigurationProblem(
-            f"The executor {configuration.executor!r} is not part of this Batchyard yet. Use --executor process."
-        )
     if configuration.database is not None and not configuration.database.startswith("sqlite:///"):
         raise ConfigurationProblem("--database takes an SQLite URL, such as sqlite:////var/lib/batchyard/yard.sqlite3.")
     for name, value in (("max_vcpus", configuration.max_vcpus), ("max_memory", configuration.max_memory)):
         if value is not None and value <= 0:
             raise ConfigurationProblem(f"{name} must be more than 0.")
-    for name, folder in configuration.volumes.items():
-        if not Path(folder).is_absolute():
-            raise ConfigurationProblem(f"volumes: {name} must be an absolute path, not {folder!r}.")
+    _check_containers(configuration)
     rate = configuration.limits.requests_per_second
     if rate is not None and rate <= 0:
         raise ConfigurationProblem("limits.requests_per_second must be more than 0. Leave it out for no limit.")
@@ -190,3 +195,16 @@ def _check_service_jobs(chosen: ServiceJobs) -> None:
     for uri, folder in chosen.folders.items():
         if not Path(folder).expanduser().is_absolute():
             raise ConfigurationProblem(f"service_jobs.folders: the folder of {uri} must be an absolute path.")
+
+
+def _check_containers(configuration: Configuration) -> None:
+    chosen = configuration.containers
+    for setting, value, known in (
+        ("pull_policy", chosen.pull_policy, PULL_POLICIES),
+        ("network", chosen.network, NETWORKS),
+    ):
+        if value not in known:
+            raise ConfigurationProblem(f"containers.{setting} must be one of {', '.join(known)}, not {value!r}.")
+    for name, folder in configuration.volumes.items():
+        if not Path(folder).is_absolute():
+            raise ConfigurationProblem(f"volumes: {name} must be an absolute path, not {folder!r}.")

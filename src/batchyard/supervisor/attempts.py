@@ -23,6 +23,7 @@ from batchyard.executors.interface import (
     ContainerExit,
     Launch,
 )
+from batchyard.executors.supervisor_protocol import ContainerSettings
 from batchyard.supervisor import workspaces
 from batchyard.supervisor.journal import End
 from batchyard.supervisor.launching import CannotStart, identity
@@ -39,13 +40,15 @@ _ATTEMPT_ID = re.compile(r"[0-9a-f]{32}")
 
 @dataclass(slots=True)
 class Attempt:
-    """One attempt from its start to its end. `states` and `exits` are by the position of its containers."""
+    """One attempt from its start to its end. `states` and `exits` are by the position of its containers, and so is
+    `leaving`: why those that were given up on their way will never run."""
 
     launch: Launch
     holding: Holding
     folder: Path
     states: list[ContainerState]
     runs: dict[int, Run] = field(default_factory=dict)
+    leaving: dict[int, str] = field(default_factory=dict)
     exits: dict[int, ContainerExit] = field(default_factory=dict)
     announced: bool = False
     stop_grace_seconds: float | None = None
@@ -71,15 +74,18 @@ class Attempts:
         self._slots = Slots()
         self._queue: OrderedDict[AttemptId, Launch] = OrderedDict()
         self._scratch = ScratchFolders(data)
-        self._runs = Runs(data, groups, watch, self._on_over, pids_limit, lambda: self._scratch.removers)
+        self._runs = Runs(
+            data, groups, watch, self._on_started, self._on_over, pids_limit, lambda: self._scratch.removers
+        )
         self._unannounced: deque[tuple[float, Run]] = deque()
         self._waiting: dict[AttemptId, Attempt] = {}
 
     # --------------------------------------------------------------------------------------------------- orders
 
-    def limit_logs(self, cap_bytes: int | None) -> None:
-        """How much of each container's output is kept from now on, None for all."""
-        self._runs.log_cap_bytes = cap_bytes
+    def adjust(self, log_cap_bytes: int | None, containers: ContainerSettings) -> None:
+        """How much of each container's output is kept from now on, None for all; and how containers are made."""
+        self._runs.log_cap_bytes = log_cap_bytes
+        self._runs.containers.settings = containers
 
     def configure(self, capacity: Capacity) -> None:
         """What attempts may hold together from now on."""
@@ -111,6 +117,7 @@ class Attempts:
         for attempt in list(self.running.values()):
             attempt.abandoned = True
             self.stop(attempt.launch.attempt_id, grace_seconds)
+        self._runs.containers.end()
 
     @property
     def has_waiting(self) -> bool:
@@ -119,8 +126,8 @@ class Attempts:
 
     @property
     def idle(self) -> bool:
-        """Whether nothing waits or runs."""
-        return not self._queue and not self.running
+        """Whether nothing waits or runs, and nothing of what ran is still there."""
+        return not self._queue and not self.running and not self._runs.containers.is_removing
 
     # ---------------------------------------------------------------------------------------------------- start
 
@@ -152,7 +159,8 @@ class Attempts:
     def _start(self, launch: Launch, holding: Holding) -> None:
         if not _ATTEMPT_ID.fullmatch(launch.attempt_id):
             raise CannotStart("the attempt's id is not 32 hexadecimal digits")
-        users = {identity(container.user) for container in launch.containers}
+        # The users of containers are those of their images; what they share lies below this folder, in folders for all.
+        users = {identity(None if launch.in_containers else container.user) for container in launch.containers}
         try:
             folder = self._scratch.make(launch.attempt_id, users)
         except OSError as failure:
@@ -194,13 +202,15 @@ class Attempts:
             )
             for position in steps.stop:
                 self._stop_run(attempt, attempt.runs[position])
-            for position, reason in steps.give_up:
-                self._note_end(attempt, position, None, reason)
-            for position in steps.start:
+            fresh = [position for position in steps.start if position not in attempt.runs]
+            given_up = [(position, reason) for position, reason in steps.give_up if position not in attempt.leaving]
+            for position, reason in given_up:
+                self._give_up(attempt, position, reason)
+            for position in fresh:
                 self._start_run(attempt, position)
             if steps.decided_by is not None:
                 self._remove_scratch(attempt, steps.decided_by)
-            if not steps.start and not steps.give_up:
+            if not fresh and not given_up:
                 self._look_again(attempt, steps.look_again_at)
                 break
 
@@ -225,7 +235,7 @@ class Attempts:
         try:
             if attempt.launch.workspace is not None and not attempt.exits and not attempt.runs:
                 workspaces.make(attempt.launch.workspace, attempt.folder)
-            run = self._runs.start(
+            run = (self._runs.contain if attempt.launch.in_containers else self._runs.start)(
                 attempt.launch.attempt_id,
                 position,
                 container,
@@ -237,8 +247,26 @@ class Attempts:
             self._note_end(attempt, position, None, str(failure))
             return
         attempt.runs[position] = run
-        attempt.states[position] = ContainerState(run.started_at)
+        if run.started_at is not None:
+            self._note_start(attempt, run)
+
+    def _note_start(self, attempt: Attempt, run: Run) -> None:
+        attempt.states[run.position] = ContainerState(run.started_at)
         self._unannounced.append((time.monotonic() + _ANNOUNCE_SECONDS, run))
+
+    def _on_started(self, run: Run) -> None:
+        """A container runs that took its time; others may have waited for that."""
+        attempt = self.running[run.attempt_id]
+        self._note_start(attempt, run)
+        self._advance(attempt)
+
+    def _give_up(self, attempt: Attempt, position: int, reason: str) -> None:
+        """It will never start; one that is on its way is ended first."""
+        if run := attempt.runs.get(position):
+            attempt.leaving[position] = reason
+            self._runs.give_up(run)
+        else:
+            self._note_end(attempt, position, None, reason)
 
     # ------------------------------------------------------------------------------------------------------ end
 
@@ -270,7 +298,7 @@ class Attempts:
     def _on_over(self, run: Run) -> None:
         attempt = self.running[run.attempt_id]
         del attempt.runs[run.position]
-        reason = run.reason
+        reason = run.reason or attempt.leaving.get(run.position)
         if attempt.launch.workspace is not None and run.exit_code and reason is None:
             reason = workspaces.failure(attempt.launch.workspace)
         self._note_end(attempt, run.position, run.exit_code, reason)
@@ -287,6 +315,9 @@ class Attempts:
         del self.running[attempt_id]
         started = [state.started_at for state in attempt.states if state.started_at is not None]
         started_at, decisive = min(started, default=None), attempt.exits[decided_by]
+        if attempt.abandoned and started_at is None:
+            self._ended(AttemptReturned(attempt_id, now_millis()))  # it was only on its way
+            return
         if attempt.abandoned and decisive.exit_code:
             self._ended(AttemptLost(attempt_id, now_millis(), started_at))
             return

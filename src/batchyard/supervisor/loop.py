@@ -193,7 +193,7 @@ class Supervisor:
         if run.group:
             with contextlib.suppress(OSError):
                 run.group.settle()
-        if is_first:
+        if is_first and run.started_at is not None:
             entry = process(run.process_id)
             started = entry.started if entry else 0
             self._unwritten.append(Running(run.attempt_id, run.started_at, run.process_id, started))
@@ -275,7 +275,7 @@ class Supervisor:
         if self._server and self._server is not connection:
             self._drop(self._server)
         self._server = connection
-        self._attempts.limit_logs(hello.log_cap_bytes)
+        self._attempts.adjust(hello.log_cap_bytes, hello.containers)
         self._journal.leap_beyond(hello.after)
         connection.pending.extend(self._journal.reports_after(hello.after))
         connection.send([Welcome(PROTOCOL, os.getpid(), self._groups.unenforced)])

@@ -12,7 +12,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -22,6 +22,7 @@ from batchyard.executors.control_groups import ControlGroups, Group, Limits
 from batchyard.executors.interface import Container
 from batchyard.logs.writer import AttemptLogWriter
 from batchyard.supervisor import processes
+from batchyard.supervisor.containers.starts import ContainerStarts
 from batchyard.supervisor.launching import CannotStart, Starter, identity, job_environment, limit_data, mark_of
 
 _READ_BYTES = 1 << 16
@@ -41,21 +42,34 @@ class OutputWatch(Protocol):
 
 @dataclass(slots=True, eq=False)
 class Run:
-    """One container's run. `closing` means that its tree is to be killed, exit code or not."""
+    """One container's run. `closing` means that its tree is to be killed, exit code or not.
+
+    One that is contained (`containers/`) has no process and no `started_at` at first, lies in `bundle`, is asked to end
+    by `stop_signal` of its image, and if it `failed` never had a process.
+    """
 
     attempt_id: AttemptId
     position: int
     container: Container
+    scratch: Path
     log: AttemptLogWriter
-    output: int
-    group: Group | None
-    process_id: int
-    started_at: Millis
+    output: int = -1
+    group: Group | None = None
+    process_id: int = 0
+    started_at: Millis | None = None
+    is_contained: bool = False
+    bundle: Path | None = None
+    stop_signal: str = ""
     read_bytes: int = _READ_BYTES
     exit_code: int | None = None
     reason: str | None = None
     kill_at: float | None = None
     closing: bool = False
+    failed: bool = False
+
+    def say(self, text: bytes) -> None:
+        """Put it into the log, among what the container writes."""
+        self.log.write(text, now_millis())
 
     @property
     def mark(self) -> str:
@@ -69,14 +83,15 @@ def now_millis() -> Millis:
 
 
 class Runs:
-    """All runs of this supervisor. `over` is called once for each, when nothing is left of it. `bystanders` are other
-    children of this process, which belong to no run."""
+    """All runs of this supervisor. `over` is called once for each, when nothing is left of it; before that `started`
+    for one that did not run when `start` returned. `bystanders` are other children of this process, of no run."""
 
     def __init__(
         self,
         data: Path,
         groups: ControlGroups,
         watch: OutputWatch,
+        started: Callable[[Run], None],
         over: Callable[[Run], None],
         pids_limit: int,
         bystanders: Callable[[], Collection[int]],
@@ -85,10 +100,19 @@ class Runs:
         self._logs = data / "logs"
         self._groups = groups
         self._watch = watch
+        self._started = started
         self._over = over
         self._pids_limit = pids_limit
         self._bystanders = bystanders
         self._starter = Starter()
+        self.containers = ContainerStarts(
+            data,
+            watch,
+            spawn=self._spawn_in_group,
+            running=self._on_running,
+            failed=self._on_failed,
+            reaped=self.reaped,
+        )
         self._by_process: dict[int, Run] = {}
         self._closing: dict[Run, None] = {}
         self._due: list[tuple[float, int, Run]] = []
@@ -109,31 +133,90 @@ class Runs:
         """Start a container's main process in `folder`, with these of the machine's GPUs. Raises CannotStart."""
         who = identity(container.user)
         environment = job_environment(mark_of(attempt_id, position), container, who.home, gpus, hide_gpus)
+        run = self._new(attempt_id, position, container, folder)
+        self._spawn(run, lambda into, group: self._starter.start(container, who, environment, folder, into, group))
+        if run.group is None:
+            limit_data(run.process_id, container.memory_mib + (container.max_swap_mib or 0))
+        run.started_at = now_millis()
+        self._by_process[run.process_id] = run
+        return run
+
+    def contain(
+        self,
+        attempt_id: AttemptId,
+        position: int,
+        container: Container,
+        folder: Path,
+        gpus: tuple[int, ...],
+        hide_gpus: bool,
+    ) -> Run:
+        """Set out to start a container from its image; it has started when `started` is called. Raises CannotStart."""
+        environment = job_environment(mark_of(attempt_id, position), container, "", gpus, hide_gpus)
+        for ours in ("PATH", "HOME"):  # The image knows better.
+            if ours not in container.environment:
+                del environment[ours]
+        run = self._new(attempt_id, position, container, folder)
+        run.is_contained = True
+        self.containers.begin(run, environment, gpus)
+        return run
+
+    def _new(self, attempt_id: AttemptId, position: int, container: Container, folder: Path) -> Run:
+        log = AttemptLogWriter(self._logs, container_id(attempt_id, position), self.log_cap_bytes)
+        return Run(attempt_id, position, container, folder, log)
+
+    def _spawn(self, run: Run, start: Callable[[int, Group | None], int]) -> None:
+        """Give the run its output and its control group, and the process that `start` makes. Raises CannotStart."""
         with contextlib.ExitStack() as undo:
             try:
                 output, into = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
                 undo.callback(os.close, output)
                 os.set_blocking(into, True)
                 undo.callback(os.close, into)
-                group = self._groups.lend(self._limits(container))
+                group = self._groups.lend(self._limits(run))
                 undo.callback(self._groups.take_back, group)
             except (OSError, ValueError) as failure:
                 raise CannotStart(f"the machine has no room for it: {failure}") from failure
-            process_id = self._starter.start(container, who, environment, folder, into, group)
+            run.process_id = start(into, group)
             undo.pop_all()
-        if group is None:
-            limit_data(process_id, container.memory_mib + (container.max_swap_mib or 0))
         os.close(into)
-        log = AttemptLogWriter(self._logs, container_id(attempt_id, position), self.log_cap_bytes)
-        run = Run(attempt_id, position, container, log, output, group, process_id, now_millis())
-        self._by_process[process_id] = run
+        run.output, run.group = output, group
         self._number += 1
         self._watch.add(output, lambda: self._take_output(run))
-        return run
 
-    def _limits(self, container: Container) -> Limits:
-        swap = max(0, container.max_swap_mib or 0)
-        return Limits(max(1, container.memory_mib), swap, self._pids_limit, container.vcpus)
+    def _spawn_in_group(self, run: Run, command: tuple[str, ...], folder: Path) -> int:
+        """Start a command of our own, as ourselves, where a container is to be."""
+        tool = Container(command[0], "", command, {}, run.container.vcpus, run.container.memory_mib)
+        ourselves, environment = identity(None), dict(os.environ)
+        self._spawn(run, lambda into, group: self._starter.start(tool, ourselves, environment, folder, into, group))
+        return run.process_id
+
+    def _on_running(self, run: Run, process_id: int, wanted: bool) -> None:
+        run.process_id = process_id
+        self._by_process[process_id] = run
+        if wanted:
+            run.started_at = now_millis()
+            self._started(run)
+        else:
+            run.closing = True
+            self._close(run)
+
+    def _on_failed(self, run: Run, reason: str | None) -> None:
+        run.reason, run.failed, run.closing = reason, True, True
+        self._close(run)
+
+    def give_up(self, run: Run) -> None:
+        """End one that has not started; `over` is called when that is done."""
+        self.containers.give_up(run)
+
+    def _limits(self, run: Run) -> Limits:
+        container = run.container
+        limits = Limits(
+            max(1, container.memory_mib), max(0, container.max_swap_mib or 0), self._pids_limit, container.vcpus
+        )
+        if not run.is_contained:
+            return limits
+        swappiness = container.isolation.swappiness if container.isolation and limits.max_swap_mib else None
+        return replace(limits, seen_inside=True, swappiness=swappiness, quota=self.containers.settings.cpu_quota)
 
     def stop(self, run: Run, grace_seconds: float) -> None:
         """SIGTERM to its tree, SIGKILL when the grace is over; a later call may only shorten the grace."""
@@ -141,7 +224,10 @@ class Runs:
             return
         kill_at = time.monotonic() + max(0.0, grace_seconds)
         if run.kill_at is None:
-            processes.send(signal.SIGTERM, self._members(run))
+            if run.is_contained:
+                processes.send(_signal(run.stop_signal), [run.process_id])
+            else:
+                processes.send(signal.SIGTERM, self._members(run))
         if run.kill_at is None or kill_at < run.kill_at:
             run.kill_at = kill_at
             heapq.heappush(self._due, (kill_at, next(self._numbers), run))
@@ -189,6 +275,7 @@ class Runs:
         """A child of this process has died; it may be an orphan that came home."""
         run = self._by_process.pop(process_id, None)
         if run is None:
+            self.containers.reaped(process_id, status)
             return
         code = os.waitstatus_to_exitcode(status)
         run.exit_code = code if code >= 0 else 128 - code
@@ -211,7 +298,7 @@ class Runs:
         return min(waits) if waits else None
 
     def _close(self, run: Run) -> None:
-        if self._kill_rest(run) or run.exit_code is None:
+        if self._kill_rest(run) or (run.exit_code is None and not run.failed):
             self._closing[run] = None
             return
         self._closing.pop(run, None)
@@ -220,8 +307,13 @@ class Runs:
         if run.exit_code and run.group is not None:
             with contextlib.suppress(OSError):
                 run.reason = reasons.OUT_OF_MEMORY if run.group.out_of_memory_kills() else None
-        self._groups.take_back(run.group)
-        self._number -= 1
+        if run.is_contained:
+            self.containers.remove(run)
+            if run.started_at is None:
+                run.exit_code = None
+        if run.process_id:
+            self._groups.take_back(run.group)
+            self._number -= 1
         self._over(run)
 
     def _kill_rest(self, run: Run) -> bool:
@@ -231,6 +323,8 @@ class Runs:
                 return False
             run.group.kill()
             return True
+        if run.failed:
+            return False
         if run.exit_code is None:
             processes.send(signal.SIGKILL, self._members(run))
             return True
@@ -239,7 +333,7 @@ class Runs:
     def _kill_orphans(self, run: Run) -> bool:
         """Without a control group: what outlives its main process has come home to us, or descends from one who has."""
         left = []
-        for orphan in processes.orphans({*self._by_process, *self._bystanders()}):
+        for orphan in processes.orphans({*self._by_process, *self._bystanders(), *self.containers.helpers}):
             owner = processes.mark(orphan)
             entry = processes.process(orphan)
             of_session = entry is not None and entry.session == run.process_id
@@ -253,3 +347,12 @@ class Runs:
         if run.group is not None:
             return run.group.members()
         return processes.members(run.mark, run.process_id)
+
+
+def _signal(name: str) -> signal.Signals:
+    """`SIGTERM`, `TERM` or `15`, as an image may ask for; SIGTERM if it is none of these or not said."""
+    with contextlib.suppress(ValueError):
+        return signal.Signals(int(name))
+    with contextlib.suppress(KeyError):
+        return signal.Signals[name if name.startswith("SIG") else f"SIG{name}"]
+    return signal.SIGTERM

@@ -3,13 +3,13 @@
 import contextlib
 import os
 import stat
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 from batchyard.core.ids import AttemptId
 from batchyard.supervisor.launching import Identity
 
-_REMOVE = 'export PATH=/usr/bin:/bin; rm -rf -- "$1" || { chmod -R u+rwX -- "$1"; rm -rf -- "$1"; }'
+_REMOVE = 'export PATH=/usr/bin:/bin; rm -rf -- "$@" || { chmod -R u+rwX -- "$@"; rm -rf -- "$@"; }'
 _SPARE_FOLDERS_MAX = 64
 _OURS, _SHARED = 0o700, 0o777
 
@@ -23,6 +23,8 @@ class ScratchFolders:
         self._folder.mkdir(parents=True, exist_ok=True)
         self._spare: list[Path] = []
         self._removers: dict[int, Callable[[], None]] = {}
+        if left_over := list(self._folder.iterdir()):  # of an earlier supervisor, whose attempts have all ended
+            self._start_remover(left_over, lambda: None)
 
     def make(self, attempt_id: AttemptId, users: Collection[Identity]) -> Path:
         """An empty folder for an attempt whose containers run as these users, who share it. Raises OSError."""
@@ -45,7 +47,7 @@ class ScratchFolders:
         except FileNotFoundError:
             removed()
         except OSError:
-            self._start_remover(folder, removed)
+            self._start_remover([folder], removed)
         else:
             removed()
 
@@ -77,13 +79,13 @@ class ScratchFolders:
         self._spare.append(folder)
         return True
 
-    def _start_remover(self, folder: Path, removed: Callable[[], None]) -> None:
+    def _start_remover(self, folders: Sequence[Path], removed: Callable[[], None]) -> None:
         """A folder with something in it is removed by a process of its own: it may hold a million files."""
         null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
         quiet = [(os.POSIX_SPAWN_DUP2, null, target) for target in (0, 1, 2)]
         try:
             remover = os.posix_spawn(
-                "/bin/sh", ["sh", "-c", _REMOVE, "sh", str(folder)], {}, file_actions=quiet, setsid=True
+                "/bin/sh", ["sh", "-c", _REMOVE, "sh", *map(str, folders)], {}, file_actions=quiet, setsid=True
             )
         except OSError:
             removed()
