@@ -70,9 +70,13 @@ def containers_of(job: dict[str, Any]) -> dict[str, dict[str, Any]]:
 def test_a_task_with_a_dependency_and_a_sidecar(yard: Yard) -> None:
     definition = define_task(
         yard,
-        part("app", 'echo "app $AWS_BATCH_JOB_ATTEMPT"', dependsOn=after("prepare", "SUCCESS")),
+        part(
+            "app",
+            'until [ -e ready ]; do sleep 0.01; done; echo "app $AWS_BATCH_JOB_ATTEMPT"',
+            dependsOn=after("prepare", "SUCCESS"),
+        ),
         part("prepare", "echo prepared", essential=False),
-        part("side", "echo aside; exec sleep 1000", essential=False),
+        part("side", "echo aside; touch ready; exec sleep 1000", essential=False),
     )
     job = yard.run(definition)
     assert (job["status"], job["statusReason"]) == ("SUCCEEDED", "Essential container in task exited")
@@ -88,7 +92,9 @@ def test_a_task_with_a_dependency_and_a_sidecar(yard: Yard) -> None:
 
 
 def test_the_streams_of_a_task_are_listed(yard: Yard) -> None:
-    definition = define_task(yard, part("one", "echo 1"), part("two", "echo 2; sleep 5", essential=False))
+    definition = define_task(
+        yard, part("one", "echo 1", dependsOn=after("two", "COMPLETE")), part("two", "echo 2", essential=False)
+    )
     yard.run(definition)
     found = yard.logs.describe_log_streams(logGroupName="/aws/batch/job", logStreamNamePrefix=f"{definition}/")
     assert [s["logStreamName"].split("/")[1] for s in found["logStreams"]] == ["one", "two"]
@@ -100,7 +106,7 @@ def test_a_failing_essential_container_stops_all_and_decides(yard: Yard) -> None
     definition = define_task(
         yard,
         part("app", "exec sleep 1000"),
-        part("checker", "sleep 0.2; exit 7"),
+        part("checker", "exit 7", dependsOn=[*after("side", "COMPLETE"), *after("app", "START")]),
         part("side", "exit 3", essential=False),
     )
     job = yard.run(
@@ -127,11 +133,13 @@ def test_a_dependency_that_fails_fails_the_job(yard: Yard) -> None:
 
 def test_overrides_go_to_containers_by_name(yard: Yard) -> None:
     definition = define_task(
-        yard, part("app", "echo Ref::word"), part("side", "printenv WORD; sleep 9", essential=False)
+        yard,
+        part("app", "echo Ref::word", dependsOn=after("side", "COMPLETE")),
+        part("side", "printenv WORD", essential=False),
     )
     override = [
         {"name": "side", "environment": [{"name": "WORD", "value": "changed"}]},
-        {"name": "app", "command": ["sh", "-c", "sleep 0.3; echo Ref::word"]},
+        {"name": "app", "command": ["sh", "-c", "echo Ref::word again"]},
     ]
     job = yard.run(
         definition,
@@ -140,7 +148,7 @@ def test_overrides_go_to_containers_by_name(yard: Yard) -> None:
     )
     found = containers_of(job)
     assert [e["message"] for e in yard.log_events(found["side"]["logStreamName"])] == ["changed"]
-    assert [e["message"] for e in yard.log_events(found["app"]["logStreamName"])] == ["hello"]
+    assert [e["message"] for e in yard.log_events(found["app"]["logStreamName"])] == ["hello again"]
     unknown = {"taskProperties": [{"containers": [{"name": "nobody", "command": ["x"]}]}]}
     with pytest.raises(ClientError, match="nobody must reference a defined container"):
         yard.submit(definition, parameters={"word": "x"}, ecsPropertiesOverride=unknown)
