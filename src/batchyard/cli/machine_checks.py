@@ -23,9 +23,9 @@ OLDEST_SQLITE = (3, 35, 0)
 
 FREE_MIB_MIN = 1024
 _MIB = 1 << 20
-_ENGINE_SOCKETS = {
-    "docker": ("/var/run/docker.sock",),
-    "podman": ("/run/podman/podman.sock", "{runtime}/podman/podman.sock"),
+_START_API = {
+    "docker": "Start it: systemctl start docker.",
+    "podman": "Start its API, if jobs are to run on it: systemctl start podman.socket.",
 }
 
 
@@ -119,18 +119,23 @@ def _limits() -> Iterator[Finding]:
 
 
 def _engines(data: Path) -> Iterator[Finding]:
-    """Container engines are not used yet; what is there is said, so that nobody wonders."""
-    for engine, sockets in _ENGINE_SOCKETS.items():
-        runtime = os.environ.get("XDG_RUNTIME_DIR", "/run/user/0")
-        paths = [path.format(runtime=runtime) for path in sockets]
-        answering = next((path for path in paths if _answers(path)), None)
+    """Which container engines answer, what they are, and what they cannot enforce."""
+    from batchyard.containers.finding import ENGINES, find_engine, unenforced
+
+    for engine in ENGINES:
+        found = find_engine(engine)
         installed = shutil.which(engine)
-        if answering:
-            yield Finding(engine, Level.OK, f"answers at {answering}; its API is not used yet")
+        if found is not None:
+            facts = found[1]
+            limits = f"cgroup v{facts.cgroup_version}, {'rootless' if facts.is_rootless else 'as root'}"
+            yield Finding(engine, Level.OK, f"{facts.version} answers at {facts.address} ({limits})")
+            for member, reason in unenforced(facts).items():
+                why, _, remedy = reason.partition("; ")
+                yield Finding(f"{engine}: {member}", Level.WARN, why, remedy[:1].upper() + remedy[1:] + ".")
         elif installed:
-            yield Finding(engine, Level.OK, f"{installed}, its API does not answer; not used yet")
+            yield Finding(engine, Level.OK, f"{installed}, its API does not answer", _START_API[engine])
         else:
-            yield Finding(engine, Level.OK, "not installed; not used yet")
+            yield Finding(engine, Level.OK, "not installed")
     yield from _oci(data)
 
 
@@ -143,16 +148,6 @@ def _oci(data: Path) -> Iterator[Finding]:
     yield Finding("oci executor", Level.OK, f"can run containers: {oci.versions()}")
     for member, reason in oci.NOT_HONOURED.items():
         yield Finding(member, Level.OK, reason)
-
-
-def _answers(path: str) -> bool:
-    with socket.socket(socket.AF_UNIX) as channel:
-        channel.settimeout(1)
-        try:
-            channel.connect(path)
-        except OSError:
-            return False
-    return True
 
 
 def _data_folder(data: Path) -> Iterator[Finding]:

@@ -40,7 +40,8 @@ class ResolvedContainer:
     `environment` holds the user's variables alone; `isolation` what only executors of containers look at
     (`core/isolation.py`). `depends_on`: pairs of a container's name and a condition. `log_stream_prefix` None: the
     definition's name. `nodes`: the nodes of a multi-node job that have such a container each, None in other jobs.
-    `expands_variables`: whether `$(NAME)` in the command is a variable.
+    `expands_variables`: whether `$(NAME)` in the command is a variable. `secrets`: variables by what their values are
+    from.
     """
 
     name: str
@@ -62,6 +63,7 @@ class ResolvedContainer:
     log_stream_prefix: str | None = None
     expands_variables: bool = False
     nodes: tuple[int, ...] | None = None
+    secrets: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +187,7 @@ def _ecs_container(
         stop_timeout_seconds=effective.get("stopTimeout"),
         log_group=logging.get("awslogs-group") or DEFAULT_LOG_GROUP,
         log_stream_prefix=logging.get("awslogs-stream-prefix") or None,
+        secrets={secret["name"]: secret["valueFrom"] for secret in effective.get("secrets") or ()} or None,
     )
 
 

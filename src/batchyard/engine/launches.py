@@ -80,6 +80,7 @@ def _container(
         start_timeout_seconds=resolved.start_timeout_seconds,
         stop_timeout_seconds=resolved.stop_timeout_seconds,
         isolation=isolation_of(resolved.isolation, rules) if rules and resolved.isolation is not None else None,
+        secrets=resolved.secrets or {},
     )
 
 

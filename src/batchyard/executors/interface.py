@@ -110,7 +110,8 @@ class Container:
     `environment` is complete except for what only the executor knows (PATH and HOME where the job names none, GPU
     numbers, scratch folder). `memory_mib` is a hard limit, `vcpus` are shares (F 6.4). `node` is its node in a
     multi-node job; what `essential`, `depends_on` and `start_timeout_seconds` mean is in core.tasks.
-    `stop_timeout_seconds` replaces the grace of a `Stop`.
+    `stop_timeout_seconds` replaces the grace of a `Stop`. `secrets` are variables by what their values are from;
+    when an executor is told to launch they are in the environment, and here no longer (`executors/secrets.py`).
     """
 
     name: str
@@ -129,6 +130,7 @@ class Container:
     start_timeout_seconds: int | None = None
     stop_timeout_seconds: int | None = None
     isolation: Isolation | None = None
+    secrets: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +157,7 @@ class Launch:
 
     `vcpus`, `memory_mib` and `gpus` are what is reserved for its containers together, of which there is at least one.
     `main_node` is the node whose end is the attempt's. `in_containers` tells a supervisor to run each from its image.
+    With `impossible` the start fails with that reason.
     """
 
     attempt_id: AttemptId
@@ -167,6 +170,7 @@ class Launch:
     main_node: int = 0
     workspace: Workspace | None = None
     in_containers: bool = False
+    impossible: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,7 +75,7 @@ class ProcessExecutor:
         if not use_control_groups:
             self._options.append("--no-control-groups")
         supervisor_folder(self._data).mkdir(mode=0o700, parents=True, exist_ok=True)
-        self.instance_id = _instance_id(supervisor_folder(self._data) / "instance-id")
+        self.instance_id = instance_id(supervisor_folder(self._data) / "instance-id")
         self._lock = threading.Lock()
         self._channel: socket.socket | None = None
         self._unsent = b""
@@ -311,7 +311,7 @@ def _free(lock: int) -> bool:
     return True
 
 
-def _instance_id(path: Path) -> str:
+def instance_id(path: Path) -> str:
     """The host's name, made once per data folder and kept."""
     with contextlib.suppress(FileExistsError):
         fresh = path.with_name(f"{path.name}.{secrets.token_hex(4)}")

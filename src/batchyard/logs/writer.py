@@ -9,7 +9,7 @@ from batchyard.logs.files import INDEX_RECORD, index_path, log_path
 
 
 class AttemptLogWriter:
-    """The growing log of one attempt. Files appear with the first byte.
+    """The growing log of one attempt. Files appear with the first byte; one that is there already is gone on with.
 
     Beyond `cap_bytes` (None for no limit) output is discarded, and one last line says so. While the disk takes
     nothing, output is discarded too, and a line says how much once it does again.
@@ -51,10 +51,29 @@ class AttemptLogWriter:
     def _open(self) -> None:
         path = log_path(self._logs, self._attempt_id)
         path.parent.mkdir(parents=True, exist_ok=True)
-        flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
         if self._index < 0:
             self._index = os.open(index_path(self._logs, self._attempt_id), flags, 0o644)
         self._log = os.open(path, flags | os.O_APPEND, 0o644)
+
+    def resume(self) -> int:
+        """Go on after what an earlier writer of this attempt left, and say how many bytes that is. To be called before
+        the first `write`."""
+        path = log_path(self._logs, self._attempt_id)
+        if not path.exists():
+            return 0
+        self._open()
+        self._size = os.fstat(self._log).st_size
+        self._capped = self._cap_bytes is not None and self._size >= self._cap_bytes
+        self._records = os.fstat(self._index).st_size // INDEX_RECORD.size
+        while self._records:
+            last = os.pread(self._index, INDEX_RECORD.size, (self._records - 1) * INDEX_RECORD.size)
+            offset, self._indexed_at = INDEX_RECORD.unpack(last)
+            if offset < self._size:  # Else it was written for bytes that never came, and is written over.
+                break
+            self._records -= 1
+            self._indexed_at = -1
+        return self._size
 
     def _append(self, chunk: bytes, now: Millis) -> None:
         if now > self._indexed_at:

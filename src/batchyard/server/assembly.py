@@ -20,11 +20,12 @@ from batchyard.engine.retention import Retention
 from batchyard.engine.task_endpoint import TaskEndpoint, TaskTokens
 from batchyard.executors.interface import Capacity
 from batchyard.executors.machine import machine_capacity
+from batchyard.executors.secrets import WithSecrets, resolver
 from batchyard.logs.files import logs_folder
 from batchyard.logs.remover import remove_logs
 from batchyard.server import listen
 from batchyard.server.app import by_port, create_app
-from batchyard.server.choice_of_executor import choose_executor
+from batchyard.server.choice_of_executor import choose_executor, secret_sources
 from batchyard.server.configuration import Configuration, Instance
 from batchyard.server.data_folder import DataFolder
 from batchyard.server.dispatch import OperationDispatch
@@ -61,7 +62,7 @@ class Yard:
         self._roles = RoleSource(configuration.roles)
         choice = choose_executor(configuration)
         log.info("the executor is %s: %s", choice.name, choice.why)
-        executor = choice.kind.make(configuration)
+        executor = WithSecrets(choice.kind.make(configuration), resolver(secret_sources(configuration)))
         rules = IsolationRules(configuration.volumes, host_access=configuration.grants_host_access)
         clock = SystemClock()
         self._engine = Engine(

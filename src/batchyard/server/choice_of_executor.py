@@ -7,6 +7,7 @@ from batchyard.executors import oci
 from batchyard.executors.interface import Executor
 from batchyard.executors.oci import OciExecutor
 from batchyard.executors.process import ProcessExecutor
+from batchyard.executors.secrets import SecretSource, resolver
 from batchyard.executors.supervisor_protocol import ContainerSettings
 from batchyard.server.configuration import Configuration
 from batchyard.server.problem import ConfigurationProblem
@@ -45,10 +46,52 @@ def _oci(configuration: Configuration) -> Executor:
     return OciExecutor(configuration.data, containers=settings, log_cap_bytes=configuration.log_cap_bytes)
 
 
+def secret_sources(configuration: Configuration) -> dict[str, SecretSource]:
+    """`[secrets]`, as executors know it."""
+    return {
+        name: SecretSource(secret.file, secret.environment, secret.command)
+        for name, secret in configuration.secrets.items()
+    }
+
+
+def _engine(kind: str) -> Kind:
+    """The executor on a container engine. Its client is loaded when it is needed: that takes a while."""
+
+    def obstacles(_: Configuration) -> list[str]:
+        from batchyard.containers.finding import ADDRESS_VARIABLES, addresses, find_engine
+
+        if find_engine(kind) is not None:
+            return []
+        tried = ", ".join(addresses(kind)) or "no socket found"
+        return [f"no {kind} answers ({tried}); start its API service, or name its socket in {ADDRESS_VARIABLES[kind]}"]
+
+    def make(configuration: Configuration) -> Executor:
+        from batchyard.containers.executor import ContainerExecutor
+        from batchyard.containers.finding import find_engine
+        from batchyard.containers.workshop import EngineSettings
+
+        found = find_engine(kind)
+        if found is None:
+            raise ConfigurationProblem(f"{kind} no longer answers.")
+        chosen = configuration.containers
+        settings = EngineSettings(chosen.network, chosen.cpu_quota, chosen.pull_policy, chosen.prune_images_after_hours)
+        return ContainerExecutor(
+            configuration.data,
+            found[0],
+            settings,
+            resolve=resolver(secret_sources(configuration)),
+            log_cap_bytes=configuration.log_cap_bytes,
+        )
+
+    return Kind(f"jobs run in containers of their images, made by {kind}", obstacles, make)
+
+
 KINDS: Mapping[str, Kind] = {
     "oci": Kind(
         "jobs run in containers of their images, made by crun", lambda chosen: list(oci.obstacles(chosen.data)), _oci
     ),
+    "docker": _engine("docker"),
+    "podman": _engine("podman"),
     "process": Kind(
         "jobs run as processes of this machine, and the image they name is ignored",
         lambda _: [],

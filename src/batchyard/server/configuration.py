@@ -19,11 +19,21 @@ LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 class Containers(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`[containers]`: for those that do not say otherwise. cpu_quota: whether vCPUs are the most they may use."""
+    """`[containers]`: for those that do not say otherwise. cpu_quota: whether vCPUs are the most they may use.
+    prune_images_after_hours: docker and podman remove images of that age that no container uses; None: they stay."""
 
     pull_policy: str = "if-missing"
     network: str = "host"
     cpu_quota: bool = False
+    prune_images_after_hours: int | None = None
+
+
+class Secret(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One entry of `[secrets]`: where the value of a secret is read, when an attempt that needs it is launched."""
+
+    file: str | None = None
+    environment: str | None = None
+    command: tuple[str, ...] | None = None
 
 
 class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -78,6 +88,7 @@ class Configuration:
     EFS file system, access point, S3 file system or claim. host_access: whether containers may have folders and devices
     of the host and be privileged; None: only while the server listens on this machine alone. webhooks: who is told of
     events. service_jobs: what training instances are, and where their data lies.
+    secrets: what jobs may name in `secrets`, by valueFrom.
     """
 
     host: str = "127.0.0.1"
@@ -99,6 +110,7 @@ class Configuration:
     compatibility: Compatibility = field(default_factory=Compatibility)
     roles: Mapping[str, JobRole] = field(default_factory=dict)
     containers: Containers = field(default_factory=Containers)
+    secrets: dict[str, Secret] = field(default_factory=dict)
     volumes: dict[str, str] = field(default_factory=dict)
     host_access: bool | None = None
     webhooks: tuple[Webhook, ...] = ()
@@ -198,6 +210,9 @@ def _check_service_jobs(chosen: ServiceJobs) -> None:
 
 
 def _check_containers(configuration: Configuration) -> None:
+    for name, secret in configuration.secrets.items():
+        if sum(bool(given) for given in (secret.file, secret.environment, secret.command)) != 1:
+            raise ConfigurationProblem(f"secrets: {name!r} must have one of file, environment and command.")
     chosen = configuration.containers
     for setting, value, known in (
         ("pull_policy", chosen.pull_policy, PULL_POLICIES),

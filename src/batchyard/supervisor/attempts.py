@@ -140,21 +140,22 @@ class Attempts:
                 break
             del self._queue[launch.attempt_id]
             try:
-                self._start(launch, holding)
+                if launch.impossible is None:
+                    self._start(launch, holding)
+                else:
+                    self._not_started(launch, holding, launch.impossible)
             except CannotStart as failure:
-                self._slots.give_back(holding)
-                self._ended(
-                    AttemptExited(
-                        launch.attempt_id,
-                        now_millis(),
-                        started_at=None,
-                        exit_code=None,
-                        reason=str(failure),
-                        failed_to_start=True,
-                    )
-                )
+                self._not_started(launch, holding, str(failure))
         if self.idle:
             self._scratch.forget_spares()
+
+    def _not_started(self, launch: Launch, holding: Holding, reason: str) -> None:
+        self._slots.give_back(holding)
+        self._ended(
+            AttemptExited(
+                launch.attempt_id, now_millis(), started_at=None, exit_code=None, reason=reason, failed_to_start=True
+            )
+        )
 
     def _start(self, launch: Launch, holding: Holding) -> None:
         if not _ATTEMPT_ID.fullmatch(launch.attempt_id):

@@ -98,8 +98,9 @@ class Journal:
         self._live: dict[AttemptId, Running | None] = {}
         self._ended: dict[AttemptId, int] = {}
         self._records: deque[tuple[int, Running | End]] = deque()
+        self.is_of_another_boot = False
         self._read()
-        self._write_anew()
+        self.write_anew()
 
     # ------------------------------------------------------------------------------------------------ what it knows
 
@@ -112,6 +113,11 @@ class Journal:
     def live(self) -> dict[AttemptId, Running | None]:
         """The attempts accepted and not ended, with their main process where it was recorded."""
         return self._live
+
+    @property
+    def ended(self) -> dict[AttemptId, int]:
+        """The attempts whose end is not yet acknowledged, with the number of that report."""
+        return self._ended
 
     def knows(self, attempt_id: AttemptId) -> bool:
         """Whether it was ever accepted and its end is not yet acknowledged."""
@@ -150,7 +156,7 @@ class Journal:
             if not isinstance(record, Running):
                 self._ended.pop(record.attempt_id, None)
         if self._size > max(self._rotate_bytes, 2 * self._size_when_new):
-            self._write_anew()
+            self.write_anew()
 
     def leap_beyond(self, position: Position) -> None:
         """A server committed numbers of this journal that the disk forgot: never give them again."""
@@ -190,14 +196,15 @@ class Journal:
             whole = end
             if isinstance(record, Header):
                 boot_id = record.boot_id
+                self.is_of_another_boot = boot_id != self._header.boot_id
             self._take_in(number, record)
         if not whole:  # The disk itself was damaged. What it held cannot be known; keep it for a person to look at.
             self._path.rename(self._path.with_name(f"journal.damaged-{int(time.time())}"))
         elif whole < len(data) or boot_id != self._header.boot_id:
             self._last += _LEAP
 
-    def _write_anew(self) -> None:
-        """Begin a new file with all that lives, and put it in the place of the old one in one step."""
+    def write_anew(self) -> None:
+        """Begin a new file with all that lives, and put it in the place of the old one in one step. Raises OSError."""
         recorded = {record.attempt_id for _, record in self._records if isinstance(record, Running)}
         still: list[tuple[int, Record]] = [(self._last, self._header)]
         if self._live:

@@ -38,6 +38,13 @@ class Slots:
         """Whether attempts without GPUs must be kept from those there are."""
         return self._capacity.gpus > 0
 
+    def adopt(self, holding: Holding) -> None:
+        """An attempt of before a restart holds this, whether it fits or not."""
+        self._millicpus += holding.millicpus
+        self._memory_mib += holding.memory_mib
+        self._by_compute_environment[holding.compute_environment] += holding.millicpus
+        self._gpus.update(holding.gpus)
+
     def take(self, launch: Launch) -> Holding | None:
         """What the attempt needs, if all of it is free; else None and nothing is taken."""
         millicpus = round(launch.vcpus * 1000)
@@ -55,10 +62,7 @@ class Slots:
         if len(free) < launch.gpus:
             return None
         holding = Holding(launch.compute_environment, millicpus, launch.memory_mib, tuple(free[: launch.gpus]))
-        self._millicpus += millicpus
-        self._memory_mib += launch.memory_mib
-        self._by_compute_environment[launch.compute_environment] += millicpus
-        self._gpus.update(holding.gpus)
+        self.adopt(holding)
         return holding
 
     def give_back(self, holding: Holding) -> None:
