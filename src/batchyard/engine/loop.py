@@ -64,12 +64,12 @@ _POSITION = "journal position"
 
 
 @dataclass(slots=True)
-class _Call:
-    """A request that waits for its commit."""
+class Call:
+    """A request that waits for its commit. changes_resources: whether it may change a queue or compute environment."""
 
     request: Request
-    changes_resources: bool
     settle: Settle
+    changes_resources: bool = False
     result: Any = None
     error: BaseException | None = None
 
@@ -111,7 +111,7 @@ class Engine:
         self._grace_seconds = stop_grace_seconds
         self._launch_settings = launch_settings
         self._bell = threading.Condition()
-        self._calls: deque[_Call] = deque()
+        self._calls: deque[Call] = deque()
         self._messages: deque[x.Message] = deque()
         self._is_stopping = False
         self.deliver: Deliver = _run_all
@@ -180,15 +180,15 @@ class Engine:
             else:
                 future.set_exception(error)
 
-        self.post(request, settle, changes_resources=changes_resources)
+        self.post([Call(request, settle, changes_resources)])
         return future
 
-    def post(self, request: Request, settle: Settle, *, changes_resources: bool = False) -> None:
-        """As `call`, for a caller who wants to be told by `deliver` instead of holding a future."""
+    def post(self, calls: Sequence[Call]) -> None:
+        """As `call`, for many at once, whose callers want to be told by `deliver` instead of holding futures."""
         with self._bell:
             if self._is_stopping:
                 raise RuntimeError("the engine is stopping")
-            self._calls.append(_Call(request, changes_resources, settle))
+            self._calls.extend(calls)
             self._bell.notify()
 
     @property
@@ -217,7 +217,7 @@ class Engine:
             if stopping and not self._calls:
                 return
 
-    def _wait(self, timeout: float | None, gather: float) -> tuple[list[_Call], list[x.Message], bool]:
+    def _wait(self, timeout: float | None, gather: float) -> tuple[list[Call], list[x.Message], bool]:
         """Sleep until a request comes, or reports have gathered long enough, or something is due."""
         with self._bell:
             if gather and not self._calls and not self._is_stopping:
@@ -233,7 +233,7 @@ class Engine:
         calls, messages, _ = self._wait(0.0, 0.0)
         return self._turn(calls, messages)[0]
 
-    def _turn(self, calls: list[_Call], messages: list[x.Message]) -> tuple[float | None, float]:
+    def _turn(self, calls: list[Call], messages: list[x.Message]) -> tuple[float | None, float]:
         """One turn: the seconds until something is due, and how long reports may gather before."""
         reports, position = self._read(messages)
         try:
@@ -252,7 +252,7 @@ class Engine:
         gather = BATCHING_SECONDS if self._ahead else 0.0
         return (0.0 if outcome.has_more else self._seconds_until_due()), gather
 
-    def _undo(self, calls: list[_Call], messages: list[x.Message], error: BaseException) -> None:
+    def _undo(self, calls: list[Call], messages: list[x.Message], error: BaseException) -> None:
         """Nothing of this turn has happened: its callers are told, its messages wait for the next."""
         self._around.terms.clear()
         self._yard_is_stale = True
@@ -261,7 +261,7 @@ class Engine:
             self._messages.extendleft(reversed(messages))
         self.deliver([partial(call.settle, None, error) for call in calls])
 
-    def _conclude(self, calls: list[_Call], reports: list[x.Report], position: x.Position, outcome: Outcome) -> None:
+    def _conclude(self, calls: list[Call], reports: list[x.Report], position: x.Position, outcome: Outcome) -> None:
         """What follows from a commit: answers, orders, the acknowledgement."""
         self._active, self._outranked, self._due_at = outcome.active, outcome.outranked, outcome.due_at
         self._ahead = self._waiting_ahead()
@@ -296,7 +296,7 @@ class Engine:
                     self._held = _Held()
         return reports, position
 
-    def _transact(self, calls: list[_Call], reports: list[x.Report], position: x.Position) -> Outcome:
+    def _transact(self, calls: list[Call], reports: list[x.Report], position: x.Position) -> Outcome:
         is_changed = self._yard_is_stale or any(call.changes_resources for call in calls)
         with self._database.write() as tx:
             for call in calls:
@@ -329,7 +329,7 @@ class Engine:
         return [x.AttemptLost(a.attempt_id, now) for a in active if a.attempt_id not in self._held.attempts]
 
     @staticmethod
-    def _run_call(tx: Transaction, call: _Call) -> None:
+    def _run_call(tx: Transaction, call: Call) -> None:
         try:
             with tx.savepoint():
                 call.result = call.request(tx)

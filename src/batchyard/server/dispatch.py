@@ -15,7 +15,7 @@ from batchyard.api.context import Answer, Context, Settings
 from batchyard.api.operations import Endpoint, endpoint
 from batchyard.core.access import Principal
 from batchyard.engine.clock import Clock
-from batchyard.engine.loop import Engine
+from batchyard.engine.loop import Call, Engine
 from batchyard.server.app import RequestContext
 from batchyard.server.request_log import request_id
 from batchyard.store.database import Database
@@ -38,6 +38,7 @@ class OperationDispatch:
         self._readers = ThreadPoolExecutor(READERS, "reader")
         self._endpoints: dict[Operation, Endpoint] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._unposted: list[Call] = []
 
     async def __call__(
         self, operation: Operation, request: dict[str, Any], context: RequestContext
@@ -54,12 +55,22 @@ class OperationDispatch:
         if self._loop is not loop:
             self._loop = loop
             self._engine.deliver = lambda settlements: self._deliver(loop, settlements)
-        self._engine.post(
-            carry_out,
-            lambda result, error: _settle(future, result, error),
-            changes_resources=found.changes_resources,
-        )
+        self._post(loop, Call(carry_out, partial(_settle, future), found.changes_resources))
         return await future
+
+    def _post(self, loop: asyncio.AbstractEventLoop, call: Call) -> None:
+        """Hand the request over with all others of this round of the event loop, so that one commit carries them."""
+        if not self._unposted:
+            loop.call_soon(self._post_all)
+        self._unposted.append(call)
+
+    def _post_all(self) -> None:
+        calls, self._unposted = self._unposted, []
+        try:
+            self._engine.post(calls)
+        except RuntimeError as error:  # The engine is stopping.
+            for call in calls:
+                call.settle(None, error)
 
     async def read(self, look: Callable[[Transaction], T]) -> T:
         """What `look` finds in the last commit. Raises what it raises."""
