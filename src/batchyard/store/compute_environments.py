@@ -23,8 +23,12 @@ class ComputeEnvironments:
 
     def get(self, name: str) -> ComputeEnvironment | None:
         """The one of this name."""
-        row = self._statements.run(f"{_SELECT} WHERE name = ?", (name,)).one_or_none()
-        return None if row is None else _environment(row)
+
+        def look() -> ComputeEnvironment | None:
+            row = self._statements.run(f"{_SELECT} WHERE name = ?", (name,)).one_or_none()
+            return None if row is None else _environment(row)
+
+        return self._statements.remembered(("compute_environments", name), look)
 
     def all(self) -> list[ComputeEnvironment]:
         """Every one, oldest first; there are few (quota)."""
@@ -47,6 +51,7 @@ class ComputeEnvironments:
 
     def insert(self, environment: ComputeEnvironment) -> ComputeEnvironment:
         """Add it; the answer bears its id. The name must be free."""
+        self._statements.forget()
         cursor = self._statements.run(
             "INSERT INTO compute_environments"
             " (name, created_at, type, state, status, status_reason, platform, max_vcpus, document)"
@@ -57,6 +62,7 @@ class ComputeEnvironments:
 
     def update(self, environment: ComputeEnvironment) -> None:
         """Write everything but name and time of creation over the row of its id."""
+        self._statements.forget()
         self._statements.run(
             "UPDATE compute_environments SET type = ?, state = ?, status = ?, status_reason = ?, platform = ?,"
             " max_vcpus = ?, document = ? WHERE id = ?",
@@ -65,6 +71,7 @@ class ComputeEnvironments:
 
     def delete(self, name: str) -> None:
         """Remove the one of this name."""
+        self._statements.forget()
         self._statements.run("DELETE FROM compute_environments WHERE name = ?", (name,))
 
 

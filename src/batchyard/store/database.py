@@ -37,6 +37,7 @@ class Database:
         self._writer_engine = self._engine(url, NullPool)
         self._reader_engine = self._engine(url, QueuePool, pool_size=8, max_overflow=8)
         self._writer: PoolProxiedConnection | None = None
+        self._writer_statements: Statements
         self._writer_lock = threading.Lock()
         self.url = url
 
@@ -93,7 +94,8 @@ class Database:
         with self._writer_lock:
             if self._writer is None:
                 self._writer = self._writer_engine.raw_connection()
-            statements = Statements(self._writer.driver_connection)
+                self._writer_statements = Statements(self._writer.driver_connection, remembers=True)
+            statements = self._writer_statements
             statements.run("BEGIN IMMEDIATE")
             try:
                 yield Transaction(statements)
@@ -104,6 +106,7 @@ class Database:
 
     def _undo(self, statements: Statements) -> None:
         """Roll back; where that cannot be done (SQLite may have done so itself) the next writer is a new connection."""
+        statements.forget()
         try:
             statements.run("ROLLBACK")
         except Exception:

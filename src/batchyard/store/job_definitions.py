@@ -22,17 +22,25 @@ class JobDefinitions:
 
     def get(self, name: str, revision: int) -> JobDefinition | None:
         """One revision, whatever its status; one index look-up."""
-        found = self._statements.run(f"{_SELECT} WHERE name = ? AND revision = ?", (name, revision))
-        row = found.one_or_none()
-        return None if row is None else _definition(row)
+
+        def look() -> JobDefinition | None:
+            found = self._statements.run(f"{_SELECT} WHERE name = ? AND revision = ?", (name, revision))
+            row = found.one_or_none()
+            return None if row is None else _definition(row)
+
+        return self._statements.remembered(("job_definitions", name, revision), look)
 
     def newest_active(self, name: str) -> JobDefinition | None:
         """The ACTIVE revision with the highest number; the index is walked from its end."""
-        found = self._statements.run(
-            f"{_SELECT} WHERE name = ? AND status = ? ORDER BY revision DESC LIMIT 1", (name, ACTIVE)
-        )
-        row = found.one_or_none()
-        return None if row is None else _definition(row)
+
+        def look() -> JobDefinition | None:
+            found = self._statements.run(
+                f"{_SELECT} WHERE name = ? AND status = ? ORDER BY revision DESC LIMIT 1", (name, ACTIVE)
+            )
+            row = found.one_or_none()
+            return None if row is None else _definition(row)
+
+        return self._statements.remembered(("job_definitions", name), look)
 
     def page(
         self, *, name: str | None, status: str | None, before: int | None, limit: int, deregistered_after: Millis
@@ -65,6 +73,7 @@ class JobDefinitions:
 
     def insert(self, name: str, definition_type: str, created_at: Millis, document: Document) -> JobDefinition:
         """Add the next revision of this name (the first is 1), ACTIVE."""
+        self._statements.forget()
         newest = self._statements.run("SELECT coalesce(max(revision), 0) FROM job_definitions WHERE name = ?", (name,))
         revision = newest.scalar_one() + 1
         cursor = self._statements.run(
@@ -76,6 +85,7 @@ class JobDefinitions:
 
     def deregister(self, definition: JobDefinition, at: Millis) -> None:
         """Make it INACTIVE; does nothing if it is."""
+        self._statements.forget()
         self._statements.run(
             "UPDATE job_definitions SET status = ?, deregistered_at = ? WHERE id = ? AND status = ?",
             (INACTIVE, at, definition.id, ACTIVE),

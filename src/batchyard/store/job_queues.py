@@ -23,8 +23,12 @@ class JobQueues:
 
     def get(self, name: str) -> JobQueue | None:
         """The one of this name; one index look-up."""
-        row = self._statements.run(f"{_SELECT} WHERE name = ?", (name,)).one_or_none()
-        return None if row is None else _queue(row)
+
+        def look() -> JobQueue | None:
+            row = self._statements.run(f"{_SELECT} WHERE name = ?", (name,)).one_or_none()
+            return None if row is None else _queue(row)
+
+        return self._statements.remembered(("job_queues", name), look)
 
     def all(self) -> list[JobQueue]:
         """Every one, oldest first; there are few (quota)."""
@@ -74,6 +78,7 @@ class JobQueues:
 
     def insert(self, queue: JobQueue) -> JobQueue:
         """Add it; the answer bears its id. The name must be free."""
+        self._statements.forget()
         cursor = self._statements.run(
             "INSERT INTO job_queues (name, created_at, state, status, status_reason, priority, compute_environments,"
             " scheduling_policy, document) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -83,6 +88,7 @@ class JobQueues:
 
     def update(self, queue: JobQueue) -> None:
         """Write everything but name and time of creation over the row of its id."""
+        self._statements.forget()
         self._statements.run(
             "UPDATE job_queues SET state = ?, status = ?, status_reason = ?, priority = ?, compute_environments = ?,"
             " scheduling_policy = ?, document = ? WHERE id = ?",
@@ -91,6 +97,7 @@ class JobQueues:
 
     def delete(self, name: str) -> None:
         """Remove the queue of this name; its jobs stay."""
+        self._statements.forget()
         self._statements.run("DELETE FROM job_queues WHERE name = ?", (name,))
 
 

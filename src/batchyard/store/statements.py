@@ -5,10 +5,13 @@ keeps them prepared. Building a result object per statement would cost several t
 30 us against 5 us), and a tick runs a dozen of them.
 """
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from typing import Any, TypeVar
 
 Row = tuple[Any, ...]
+T = TypeVar("T")
+
+_REMEMBERED_MAX = 4096
 
 
 NAMED_AT_ONCE = 500
@@ -72,15 +75,36 @@ class Rows:
 
 
 class Statements:
-    """Statements on one driver connection, which belongs to one transaction at a time."""
+    """Statements on one driver connection, which belongs to one transaction at a time.
 
-    __slots__ = ("_connection",)
+    remembers: whether this connection alone writes, so that what few things say of themselves and many ask (queues,
+    compute environments, definitions) need be read once.
+    """
 
-    def __init__(self, connection: Any) -> None:
+    __slots__ = ("_connection", "_memory")
+
+    def __init__(self, connection: Any, *, remembers: bool = False) -> None:
         self._connection = connection
+        self._memory: dict[Hashable, Any] | None = {} if remembers else None
 
     def run(self, statement: str, values: Sequence[Any] | list[tuple[Any, ...]] = ()) -> Rows:
         """Run a statement; `?` stands for a value. A list of tuples runs it once for each."""
         if isinstance(values, list):
             return Rows(self._connection.executemany(statement, values))
         return Rows(self._connection.execute(statement, values))
+
+    def remembered(self, key: Hashable, look: Callable[[], T]) -> T:
+        """What `look` found when it was last asked for this key, unless something has been forgotten since."""
+        if self._memory is None:
+            return look()
+        if key not in self._memory:
+            if len(self._memory) >= _REMEMBERED_MAX:
+                self._memory.clear()
+            self._memory[key] = look()
+        found: T = self._memory[key]
+        return found
+
+    def forget(self) -> None:
+        """Something that is remembered has changed, or a change has been undone."""
+        if self._memory:
+            self._memory.clear()

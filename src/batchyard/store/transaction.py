@@ -174,6 +174,7 @@ class Transaction:
         try:
             yield
         except BaseException as error:
+            self.statements.forget()
             try:
                 self.statements.run("ROLLBACK TO one_request")
             except Exception:
