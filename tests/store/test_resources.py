@@ -1,5 +1,6 @@
 """The rows of resources, definitions, tags and log groups, as any database must keep them."""
 
+import contextlib
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -165,3 +166,26 @@ def test_log_groups(tx: Transaction) -> None:
     assert groups.get("mine") is None
     groups.delete("/aws/batch/job", NOW)
     assert groups.page(prefix="", pattern="", after="", limit=9) == [replace(default, created_at=NOW)]
+
+
+def test_what_is_remembered_is_forgotten_with_every_change_and_with_what_is_undone(tmp_path: Path) -> None:
+    database = Database.at(tmp_path)
+    database.migrate()
+    with database.write() as tx:
+        made = tx.job_queues.insert(QUEUE)
+        assert tx.job_queues.get("default") is tx.job_queues.get("default"), "read once"
+        assert tx.job_queues.get("other") is None
+        tx.job_queues.insert(replace(QUEUE, name="other"))
+        assert tx.job_queues.get("other") is not None
+    with contextlib.suppress(ZeroDivisionError), database.write() as tx:
+        tx.job_queues.update(replace(made, priority=7))
+        assert tx.job_queues.get("default") == replace(made, priority=7)
+        raise ZeroDivisionError
+    with database.write() as tx:
+        assert tx.job_queues.get("default") == made
+        with contextlib.suppress(ZeroDivisionError), tx.savepoint():
+            tx.job_queues.delete("default")
+            assert tx.job_queues.get("default") is None
+            raise ZeroDivisionError
+        assert tx.job_queues.get("default") == made
+    database.close()

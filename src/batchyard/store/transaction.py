@@ -4,9 +4,10 @@ Every statement lives in the file of its resource; nothing above the store write
 earlier in the same transaction.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
+from typing import TypeVar
 
 from batchyard.store.array_children import ArrayChildren
 from batchyard.store.attempt_containers import AttemptContainers
@@ -32,6 +33,8 @@ from batchyard.store.shares import Shares
 from batchyard.store.statements import Statements
 from batchyard.store.tags import Tags
 
+T = TypeVar("T")
+
 
 class TransactionLost(Exception):
     """The database has undone the whole transaction by itself, as SQLite does when the disk is full; nothing that was
@@ -43,6 +46,10 @@ class Transaction:
 
     def __init__(self, statements: Statements) -> None:
         self.statements = statements
+
+    def remembered(self, key: Hashable, look: Callable[[], T]) -> T:
+        """What `look` makes of queues, compute environments and definitions alone, made anew once one has changed."""
+        return self.statements.remembered(key, look)
 
     @cached_property
     def compute_environments(self) -> ComputeEnvironments:

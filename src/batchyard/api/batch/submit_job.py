@@ -17,7 +17,7 @@ from batchyard.core.ids import JobSeq
 from batchyard.core.intervals import NOTHING, Indexes
 from batchyard.core.jobs import Job, JobKey, JobStatus, Terms
 from batchyard.core.placement import Room
-from batchyard.core.resources import JobQueue
+from batchyard.core.resources import JobDefinition, JobQueue
 from batchyard.core.scheduling_policies import FAIRSHARE
 from batchyard.core.submission import ResolvedJob, check_platform, resolve
 from batchyard.core.tags import new_tags
@@ -26,6 +26,9 @@ from batchyard.store.documents import dump
 from batchyard.store.jobs import JobRow
 
 Request = Mapping[str, Any]
+
+_OVERRIDES_NOTHING = {"jobName", "jobQueue", "jobDefinition", "arrayProperties", "dependsOn", "shareIdentifier", "tags"}
+"""Members of SubmitJob that `resolve` does not look at."""
 
 
 def submit_job(context: Context, request: Request) -> dict[str, Any]:
@@ -43,7 +46,7 @@ def submit_job(context: Context, request: Request) -> dict[str, Any]:
         raise refusals.job_definition_not_found(request["jobDefinition"])
     if size is not None and "nodeProperties" in definition.document:
         raise refusals.array_of_nodes()
-    resolved = resolve(definition, request)
+    resolved = _resolved(context, definition, request)
     _check_queue(context, queue, resolved, request)
     needs = consumable_needs(context.tx, resolved.consumable_resource_properties)
     edges = _edges(context, wanted, size)
@@ -76,6 +79,13 @@ def submit_job(context: Context, request: Request) -> dict[str, Any]:
     )
     _record(context, row, terms, _owned(edges, seq))
     return {"jobArn": context.arn(tail), "jobName": row.job_name, "jobId": job_id}
+
+
+def _resolved(context: Context, definition: JobDefinition, request: Request) -> ResolvedJob:
+    """What is to be run. All requests that override nothing come to the same."""
+    if request.keys() <= _OVERRIDES_NOTHING:
+        return context.tx.remembered(("resolved", definition.id), lambda: resolve(definition, {}))
+    return resolve(definition, request)
 
 
 def _record(context: Context, row: JobRow, terms: Terms, edges: Sequence[Edge]) -> None:
