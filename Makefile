@@ -4,9 +4,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
 SEEDS ?= 1000
+MINUTES ?= 30
 EXAMPLES ?= 10000
 .DEFAULT_GOAL := help
-.PHONY: help install demo serve test check sim fuzz bench bless generate verify docs clean test-clients
+.PHONY: help install demo serve test check sim fuzz bench soak bless generate verify docs clean test-clients
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -51,6 +52,9 @@ fuzz: install ## EXAMPLES generated requests against a server; every answer must
 
 bench: install .venv-bench/installed ## the benchmarks, with their ratios into docs/performance.md
 	$(BIN)/python -m benchmarks --write-docs $(ARGS)
+
+soak: install ## MINUTES of steady work against a server, of which nothing may grow
+	$(BIN)/python -m benchmarks.soak --minutes $(MINUTES)
 
 .venv-bench/installed: requirements-bench.lock
 	bash tools/make-venv .venv-bench $(PYTHON)

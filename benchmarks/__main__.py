@@ -12,6 +12,7 @@ from time import perf_counter
 import msgspec
 
 from benchmarks import (
+    growth,
     p1_array_rate,
     p2_idle_latency,
     p3_submit_rate,
@@ -20,6 +21,7 @@ from benchmarks import (
     p6_full_queue_rate,
     p7_reads_when_full,
     p8_log_throughput,
+    p10_fair_share,
     report,
 )
 from benchmarks.figures import Result
@@ -38,6 +40,8 @@ MEASURES: dict[str, Callable[..., Result]] = {
     "p6": p6_full_queue_rate.measure,
     "p7": p7_reads_when_full.measure,
     "p8": p8_log_throughput.measure,
+    "p10": p10_fair_share.measure,
+    "growth": growth.measure,
 }
 
 

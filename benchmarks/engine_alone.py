@@ -12,7 +12,9 @@ import pstats
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from types import TracebackType
 
 from batchyard.api.batch.compute_environments import create_compute_environment
 from batchyard.api.batch.job_definitions import register_job_definition
@@ -65,19 +67,98 @@ class Instant:
 
 
 ARRAYS, SHARES = 100, 4
+COMPUTE = {
+    "type": "EC2",
+    "maxvCpus": 2,
+    "minvCpus": 0,
+    "subnets": ["s"],
+    "instanceTypes": ["optimal"],
+    "instanceRole": "r",
+    "securityGroupIds": [],
+}
+CONTAINER = {"image": "i", "vcpus": 1, "memory": 128, "command": ["true"]}
 
 
-def submit_shared(c: Context, queues: int, queued: int) -> None:
-    """A hundred arrays of so many children in all, over queues with fair share and their shares."""
-    arn = create_scheduling_policy(c, {"name": "fair", "fairsharePolicy": {}})["arn"]
-    order = [{"order": 1, "computeEnvironment": "e"}]
-    for number in range(queues):
-        queue = {"jobQueueName": f"q{number}", "priority": 1, "computeEnvironmentOrder": order}
-        create_job_queue(c, queue | {"schedulingPolicyArn": arn})
-    for number in range(ARRAYS):
-        request = {"jobName": "j", "jobQueue": f"q{number % queues}", "jobDefinition": "d"}
-        request |= {"shareIdentifier": f"s{number // queues % SHARES}"}
-        submit_job(c, request | {"arrayProperties": {"size": queued // ARRAYS}})
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Microseconds a job."""
+
+    cpu: float
+    wall: float
+    ticks: int
+
+
+class EngineAlone:
+    """An engine on a fresh database, with the queue `q` and the definition `d`."""
+
+    def __init__(self, width: int = 50) -> None:
+        self._folder = tempfile.TemporaryDirectory()
+        self.database = Database.at(Path(self._folder.name))
+        self.database.migrate()
+        self.executor = Instant(width)
+        self.engine = Engine(self.database, self.executor, x.Capacity(2.0, 8192))
+        self._clock = SystemClock()
+        self._order = [{"order": 1, "computeEnvironment": "e"}]
+        with self.database.write() as tx:
+            c = self._context(tx)
+            create_compute_environment(
+                c, {"computeEnvironmentName": "e", "type": "MANAGED", "computeResources": COMPUTE}
+            )
+            create_job_queue(c, {"jobQueueName": "q", "priority": 1, "computeEnvironmentOrder": self._order})
+            definition = {"jobDefinitionName": "d", "type": "container", "containerProperties": CONTAINER}
+            register_job_definition(c, definition)
+
+    def _context(self, tx: Transaction) -> Context:
+        return Context(tx, self._clock.now(), "us-east-1", Settings(), RandomIds(), self.engine.terms)
+
+    def submit(self, *sizes: int | None, queue: str = "q", share: str | None = None) -> None:
+        """Submit an array of each size, or a single job for None."""
+        request: dict[str, object] = {"jobName": "j", "jobQueue": queue, "jobDefinition": "d"}
+        request |= {} if share is None else {"shareIdentifier": share}
+        with self.database.write() as tx:
+            for size in sizes:
+                submit_job(self._context(tx), request | ({} if size is None else {"arrayProperties": {"size": size}}))
+
+    def make_fair_queues(self, queues: int) -> None:
+        """Queues `q0`, `q1`, ... that share one fair-share policy."""
+        with self.database.write() as tx:
+            c = self._context(tx)
+            arn = create_scheduling_policy(c, {"name": "fair", "fairsharePolicy": {}})["arn"]
+            for number in range(queues):
+                queue = {"jobQueueName": f"q{number}", "priority": 1, "computeEnvironmentOrder": self._order}
+                create_job_queue(c, queue | {"schedulingPolicyArn": arn})
+
+    def submit_shared(self, queues: int, queued: int) -> None:
+        """A hundred arrays of so many children in all, over queues with fair share and their shares."""
+        self.make_fair_queues(queues)
+        for number in range(ARRAYS):
+            self.submit(queued // ARRAYS, queue=f"q{number % queues}", share=f"s{number // queues % SHARES}")
+
+    def run(self, jobs: int, profile: cProfile.Profile | None = None) -> Cost:
+        """Run until so many more have ended, and say what each of them cost."""
+        self.engine.prepare()
+        started, cpu, until = time.perf_counter(), time.process_time(), self.executor.record + jobs
+        if profile is not None:
+            profile.enable()
+        ticks = 0
+        while self.executor.record < until:
+            self.engine.step()
+            self.executor.turn()
+            ticks += 1
+        self.engine.step()
+        if profile is not None:
+            profile.disable()
+        wall, cpu = time.perf_counter() - started, time.process_time() - cpu
+        return Cost(cpu / jobs * 1e6, wall / jobs * 1e6, ticks)
+
+    def __enter__(self) -> "EngineAlone":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.database.close()
+        self._folder.cleanup()
 
 
 def main() -> None:
@@ -89,60 +170,18 @@ def main() -> None:
     parser.add_argument("--queued", type=int, default=1_000, help="children in the queues with fair share")
     parser.add_argument("--profile", action="store_true")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        database = Database.at(Path(folder))
-        database.migrate()
-        executor = Instant(options.width)
-        engine = Engine(database, executor, x.Capacity(2.0, 8192))
-        clock = SystemClock()
-
-        def context(tx: Transaction) -> Context:
-            return Context(tx, clock.now(), "us-east-1", Settings(), RandomIds(), engine.terms)
-
-        def prepare(tx: Transaction) -> None:
-            c = context(tx)
-            resources = {"type": "EC2", "maxvCpus": 2, "minvCpus": 0, "subnets": ["s"], "instanceTypes": ["optimal"]}
-            resources |= {"instanceRole": "r", "securityGroupIds": []}
-            create_compute_environment(
-                c, {"computeEnvironmentName": "e", "type": "MANAGED", "computeResources": resources}
-            )
-            order = [{"order": 1, "computeEnvironment": "e"}]
-            create_job_queue(c, {"jobQueueName": "q", "priority": 1, "computeEnvironmentOrder": order})
-            properties = {"image": "i", "vcpus": 1, "memory": 128, "command": ["true"]}
-            register_job_definition(
-                c, {"jobDefinitionName": "d", "type": "container", "containerProperties": properties}
-            )
-            request = {"jobName": "j", "jobQueue": "q", "jobDefinition": "d"}
-            if options.fair_queues:
-                submit_shared(c, options.fair_queues, options.queued)
-            elif options.single:
-                for _ in range(options.jobs):
-                    submit_job(c, request)
-            else:
-                submit_job(c, request | {"arrayProperties": {"size": options.jobs}})
-
-        with database.write() as tx:
-            prepare(tx)
-        engine.prepare()
-        profile = cProfile.Profile()
-        started, cpu = time.perf_counter(), time.process_time()
-        if options.profile:
-            profile.enable()
-        turns = 0
-        while executor.record < options.jobs:
-            engine.step()
-            executor.turn()
-            turns += 1
-        engine.step()
-        profile.disable()
-        wall, cpu = time.perf_counter() - started, time.process_time() - cpu
-        print(
-            f"{options.jobs} jobs in {turns} ticks: {cpu / options.jobs * 1e6:.0f} us CPU and "
-            f"{wall / options.jobs * 1e6:.0f} us wall a job"
-        )
-        if options.profile:
-            pstats.Stats(profile).sort_stats("tottime").print_stats(45)
-        database.close()
+    profile = cProfile.Profile() if options.profile else None
+    with EngineAlone(options.width) as alone:
+        if options.fair_queues:
+            alone.submit_shared(options.fair_queues, options.queued)
+        elif options.single:
+            alone.submit(*[None] * options.jobs)
+        else:
+            alone.submit(options.jobs)
+        cost = alone.run(options.jobs, profile)
+    print(f"{options.jobs} jobs in {cost.ticks} ticks: {cost.cpu:.0f} us CPU and {cost.wall:.0f} us wall a job")
+    if profile is not None:
+        pstats.Stats(profile).sort_stats("tottime").print_stats(45)
 
 
 if __name__ == "__main__":

@@ -4,20 +4,16 @@ One real job is run, and its rows are copied through the store's own doors, sinc
 """
 
 import random
-import uuid
-from dataclasses import replace
 from time import perf_counter
 from typing import Any
 
-from batchyard.core.ids import AttemptId, JobId
-from batchyard.core.jobs import JobKey
 from batchyard.store.database import Database
 from benchmarks.figures import Figure, Result, percentile, polling
+from benchmarks.growth import BATCH, copy_job
 from benchmarks.yard import Yard
 
 TARGET_P99_MS = 20.0
 FEW = 1_000
-BATCH = 2_000
 IDS = 100
 WARMING = 5
 """Requests of a server that has just started, which still loads modules: not counted."""
@@ -62,32 +58,14 @@ def _filled(yard: Yard, example: str, number: int, patience: float) -> list[str]
     yard.stop()
     database = Database.at(yard.data, synchronous="OFF")
     ids: list[str] = []
+    with database.read() as tx:
+        row = tx.jobs.find(example)
+    assert row is not None
     start = perf_counter()
     while len(ids) < number and perf_counter() - start < patience:
-        ids += _copy(database, example, min(BATCH, number - len(ids)))
+        ids += copy_job(database, row.seq, min(BATCH, number - len(ids)))
     database.close()
     yard.start()
-    return ids
-
-
-def _copy(database: Database, example: str, number: int) -> list[str]:
-    with database.write() as tx:
-        row = tx.jobs.find(example)
-        assert row is not None
-        ran = tx.attempts.of_job(row.job.key)
-        terms, story = tx.jobs.terms(row.seq), tx.history.of_job(row.seq)
-        ids: list[str] = []
-        attempts, history = [], []
-        for _ in range(number):
-            job_id = JobId(str(uuid.uuid4()))
-            seq = tx.jobs.next_seq()
-            copy = row._replace(job_id=job_id, job=row.job._replace(key=JobKey(seq)))
-            tx.jobs.insert(copy, replace(terms, job_id=job_id))
-            attempts += [attempt._replace(key=JobKey(seq), attempt_id=AttemptId(uuid.uuid4().hex)) for attempt in ran]
-            history += [replace(moment, job_seq=seq) for moment in story]
-            ids.append(job_id)
-        tx.attempts.insert(attempts)
-        tx.history.append(history)
     return ids
 
 
