@@ -140,14 +140,16 @@ def standings(
     """Where these shares of one queue stand, given what they have used and all that the queue's attempts hold."""
     used = {share: faded(usages.get(share), policy, now) for share in share_identifiers}
     ahead, vcpus = dict.fromkeys(used, 0.0), dict.fromkeys(used, 0.0)
-    for one in held:
-        share = one.share_identifier
+    # As `ran` and `pledged` have it, with what is the same for every attempt worked out once: a machine may hold many.
+    tau_seconds, most_ahead_seconds = policy.tau_seconds, policy.ahead_of_time_seconds
+    per_millis = 1 / (tau_seconds * 1000)
+    for share, held_vcpus, started_at, expected_seconds in held:
         if share not in used:
             continue
-        vcpus[share] += one.vcpus
-        ahead[share] += pledged(policy, one.vcpus, one.expected_seconds)
-        if one.started_at is not None:
-            used[share] += ran(one.vcpus, one.started_at, now, policy, now)
+        vcpus[share] += held_vcpus
+        ahead[share] += held_vcpus * min(expected_seconds, most_ahead_seconds)
+        if started_at is not None and started_at < now:
+            used[share] -= held_vcpus * tau_seconds * math.expm1((started_at - now) * per_millis)
     return {s: Standing(s, policy.weight(s), used[s], ahead[s], vcpus[s]) for s in used}
 
 
