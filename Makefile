@@ -50,6 +50,10 @@ sim: install ## the crash simulation over SEEDS seeds (or SEED=n for one)
 fuzz: install ## EXAMPLES generated requests against a server; every answer must be one
 	$(BIN)/python -m tests.fuzz.run --examples $(EXAMPLES)
 
+sim-scheduling: install ## replay a day of jobs against four scheduling policies, check them, draw the pictures of the docs
+	$(BIN)/batchyard simulate examples/scheduling/day.swf --charts docs/images/scheduling \
+	  $(foreach name,fifo fair-share reservation priorities,--policy examples/scheduling/$(name).toml) $(ARGS)
+
 bench: install .venv-bench/installed ## the benchmarks, with their ratios into docs/performance.md
 	$(BIN)/python -m benchmarks --write-docs $(ARGS)
 

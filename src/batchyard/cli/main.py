@@ -17,6 +17,7 @@ from batchyard.cli.options import EndpointUrl, OutputForm
 from batchyard.cli.problem import USAGE_EXIT, spoken
 from batchyard.cli.retry import retry
 from batchyard.cli.serve import serve
+from batchyard.cli.simulate import simulate
 from batchyard.cli.stop import stop
 from batchyard.cli.submit import run, submit
 from batchyard.cli.watch import watch
@@ -49,8 +50,9 @@ def batchyard(
 ) -> None:
     """AWS Batch for the machines you own.
 
-    Commands other than serve, doctor and stop are clients of the API, with the AWS configuration that every AWS client
-    reads; they work against AWS Batch too. Exit codes: 0 done, 1 the job FAILED, 2 it could not be done, 130 Ctrl-C.
+    Commands other than serve, stop, doctor and simulate are clients of the API, with the AWS configuration that every
+    AWS client reads; they work against AWS Batch too. Exit codes: 0 done, 1 the job FAILED, 2 it could not be done, 130
+    Ctrl-C.
     """
     given = {"endpoint_url": endpoint_url, "queue": queue, "output": output}
     defaults = {name: value for name, value in given.items() if value is not None}
@@ -59,7 +61,23 @@ def batchyard(
 
 COMMANDS = {
     command.__name__: command
-    for command in (submit, run, ls, describe, watch, logs, events, why, cancel, terminate, retry, serve, stop, doctor)
+    for command in (
+        submit,
+        run,
+        ls,
+        describe,
+        watch,
+        logs,
+        events,
+        why,
+        cancel,
+        terminate,
+        retry,
+        serve,
+        stop,
+        doctor,
+        simulate,
+    )
 }
 _TAKES_A_COMMAND_LINE = {"allow_interspersed_args": False}
 """Options after the first word of the command belong to the command."""

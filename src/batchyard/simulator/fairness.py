@@ -1,8 +1,8 @@
 """In the long run, shares that always have work waiting use vCPU-time in proportion to 1 / weightFactor.
 
-Two shares of a queue are compared wherever both had jobs waiting without a break for long enough: the first decay window
-is left out, in which past usage is evened out, and what follows lasts at least four windows and uses at least forty times
-as much as the largest single job in it. A job is never stopped for fairness, so in less time one of them tells nothing.
+Two shares of a queue are compared wherever both had jobs waiting without a break for long enough: the first decay
+window is left out, in which past usage is evened out, and what follows lasts at least four windows and uses at least
+forty times as much as the largest single job in it. A job is never stopped for fairness, so less tells nothing.
 """
 
 from collections import defaultdict
@@ -23,7 +23,7 @@ _LARGEST_RUNS_MIN = 40
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Two shares over an interval: `used` is the first one's part of what both used, `entitled` what the weights say."""
+    """Two shares over an interval. used: the first one's part of what both used; entitled: what the weights say."""
 
     queue: str
     shares: tuple[str, str]

@@ -3,20 +3,19 @@
 That shares get what their weights say is checked in simulator.fairness.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import msgspec
 
 from batchyard.core.ids import JobSeq, Millis
 from batchyard.simulator.instants import instants
 from batchyard.simulator.record import Record, Run
 from batchyard.simulator.scene import Scene
+from batchyard.simulator.yard import SimulatedQueue
 
 _SLACK = 1e-9
 _EXAMPLES_MAX = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(msgspec.Struct, frozen=True):
     """A property of a replay. tested: how often it was put to the test; where that is 0, nothing is known. violations:
     how often it did not hold, with the first of them in words."""
 
@@ -103,7 +102,8 @@ class Priorities(Property):
         priority = scene.queues[run.queue].priority
         for queue in scene.queues.values():
             if queue.priority > priority:
-                self.expect(not _could_start(scene, queue.name), now, f"job {run.number} goes before {queue.name}")
+                could_start = _is_plain(scene, queue) and _all_fit(scene, queue)
+                self.expect(not could_start, now, f"job {run.number} goes before {queue.name}")
 
 
 class Reservation(Property):
@@ -145,24 +145,27 @@ class Diligence(Property):
 
     def settled(self, scene: Scene, now: Millis) -> None:
         waiting = [queue for queue in scene.queues.values() if scene.heads(queue)]
-        if waiting:
-            first = max(waiting, key=lambda queue: queue.priority)
-            self.expect(not _could_start(scene, first.name), now, f"{first.name} could place another job")
+        first = max(waiting, key=lambda queue: queue.priority, default=None)
+        if first is not None and _is_plain(scene, first):
+            self.expect(not _all_fit(scene, first), now, f"{first.name} could place another job")
 
 
-def _could_start(scene: Scene, name: str) -> bool:
-    """Whether a queue has a job to place, whichever share's turn it is; unknown counts as no."""
-    queue = scene.queues[name]
-    heads = scene.heads(queue)
+def _is_plain(scene: Scene, queue: SimulatedQueue) -> bool:
+    """Whether a queue has jobs to place that nothing but room holds back."""
     reserves = queue.policy is not None and queue.policy.compute_reservation > 0
-    return bool(heads) and not reserves and all(map(scene.fits, heads))
+    return not reserves and bool(scene.heads(queue))
+
+
+def _all_fit(scene: Scene, queue: SimulatedQueue) -> bool:
+    """Whether there is room for a job of the queue, whichever share's turn it is."""
+    return all(map(scene.fits, scene.heads(queue)))
 
 
 def check(record: Record) -> list[Finding]:
     """Every property of a replay."""
     scene = Scene(record.yard)
     service = Service()
-    properties: Sequence[Property] = (Capacity(), Order(), Priorities(), Reservation(), service, Diligence())
+    properties: tuple[Property, ...] = (Capacity(), Order(), Priorities(), Reservation(), service, Diligence())
     for instant in instants(record):
         for run in instant.ended:
             scene.ends(run, instant.at)

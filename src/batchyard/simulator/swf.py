@@ -1,7 +1,7 @@
 """Traces in the Standard Workload Format, version 2.2: https://www.cs.huji.ac.il/labs/parallel/workload/swf.html.
 
-One line for each job with 18 numbers, -1 for what is not known; lines that begin with `;` are comments, and those of the
-form `; MaxProcs: 128` describe the machine.
+One line for each job with 18 numbers, -1 for what is not known; lines that begin with `;` are comments, and those of
+the form `; MaxProcs: 128` describe the machine.
 """
 
 import re
@@ -23,7 +23,7 @@ class TraceProblem(Exception):
 
 
 class _Field(IntEnum):
-    """Where in a line, from 0. Wait time, CPU time, partition are not read: they are what the scheduler made of it."""
+    """Where in a line, from 0. The others do not bear on when a job starts."""
 
     NUMBER = 0
     SUBMIT_TIME = 1
@@ -31,7 +31,6 @@ class _Field(IntEnum):
     ALLOCATED_PROCESSORS = 4
     USED_MEMORY = 6
     REQUESTED_PROCESSORS = 7
-    REQUESTED_TIME = 8
     REQUESTED_MEMORY = 9
     STATUS = 10
     USER = 11
@@ -67,8 +66,8 @@ class TraceJob:
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """jobs: in the order of submission. processors: of the machine, None where the trace does not say. skipped: how many
-    lines could not be replayed, by the reason."""
+    """jobs: in the order of submission. processors: of the machine, None where the trace does not say. skipped: how
+    many lines could not be replayed, by the reason."""
 
     jobs: Sequence[TraceJob]
     processors: int | None = None

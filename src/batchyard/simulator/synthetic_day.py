@@ -16,6 +16,7 @@ _PROCESSORS = ((1, 0.55), (2, 0.2), (4, 0.15), (8, 0.1))
 _TAIL = 1.5
 """The exponent of the Pareto tail of run times: a finite mean, an infinite variance."""
 
+_PARETO_MEDIAN = math.pow(2, 1 / _TAIL)
 _LONGEST = 12.0
 """The longest run time, in multiples of its executable's median."""
 
@@ -80,7 +81,8 @@ def _user(chance: random.Random, users: int) -> int:
 
 def _activity(hour: float) -> float:
     """How much is submitted at an hour of the day: little at night, most before and after lunch."""
-    return 0.15 + math.exp(-(((hour - 10.5) / 2) ** 2)) + math.exp(-(((hour - 15) / 2.5) ** 2))
+    morning, afternoon = (hour - 10.5) / 2, (hour - 15) / 2.5
+    return 0.15 + math.exp(-morning * morning) + math.exp(-afternoon * afternoon)
 
 
 _CUMULATED = list(accumulate(_activity(24 * (n + 0.5) / _BINS) for n in range(_BINS)))
@@ -94,4 +96,4 @@ def _hour(chance: random.Random) -> float:
 
 def _run_seconds(chance: random.Random, executable: _Executable) -> float:
     """In units that are scaled to the load afterwards."""
-    return executable.median_seconds * min(_LONGEST, 0.5 ** (1 / _TAIL) * chance.paretovariate(_TAIL))
+    return executable.median_seconds * min(_LONGEST, chance.paretovariate(_TAIL) / _PARETO_MEDIAN)
