@@ -89,7 +89,11 @@ def test_jobs_come_in_the_order_of_submission() -> None:
 
 @pytest.mark.parametrize(
     ("bad", "said"),
-    [("1 2 3", "line 2 has 3 fields, and a job has 18"), (line().replace("60", "soon"), "line 2 has something")],
+    [
+        ("1 2 3", "line 2 has 3 fields, and a job has 18"),
+        (line().replace("60", "soon"), "line 2 has something that is not a number"),
+        (line().replace("60", "nan"), "line 2 has a number that is not finite"),
+    ],
 )
 def test_what_is_no_trace_is_refused_with_its_line(bad: str, said: str) -> None:
     with pytest.raises(TraceProblem, match=said):

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from rich.table import Table
+    from rich.text import Text
 
     from batchyard.simulator.properties import Finding
     from batchyard.simulator.summary import Summary
@@ -66,14 +67,13 @@ def simulate(
 
     work, comment = _work(trace, jobs, seed, vcpus)
     if save_trace is not None:
-        save_trace.write_text("".join(swf.written(work, (comment,))))
+        _write(save_trace, "".join(swf.written(work, (comment,))))
     records = [replay(work, yard) for yard in _yards(policy or (), work)]
     if charts is not None:
         from batchyard.simulator.charts import charts as drawn
 
-        charts.mkdir(parents=True, exist_ok=True)
         for name, picture in drawn(records).items():
-            (charts / name).write_text(picture)
+            _write(charts / name, picture)
     found = [summary(record) for record in records]
     _show(work, found, output)
     if not all(one.holds for one in found):
@@ -94,18 +94,27 @@ def _work(trace: Path | None, jobs: int, seed: int, vcpus: int) -> "tuple[Trace,
         raise CommandProblem(f"{trace} is not a trace in the Standard Workload Format: {problem}.") from None
 
 
+def _write(path: Path, text: str) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    except OSError as error:
+        raise CommandProblem(f"{path} cannot be written: {error.strerror}.") from None
+
+
 def _yards(files: "Sequence[Path]", work: "Trace") -> "list[SimulatedYard]":
     from batchyard.simulator.yard import YardProblem, read_yard
 
-    texts = [(file.stem, file.read_text()) for file in files] or list(_BUILT_IN.items())
     try:
+        texts = [(file.stem, file.read_text()) for file in files] or list(_BUILT_IN.items())
         return [read_yard(name, text, work) for name, text in texts]
-    except YardProblem as problem:
+    except (YardProblem, UnicodeDecodeError) as problem:
         raise CommandProblem(str(problem)) from None
 
 
 def _show(work: "Trace", found: "Sequence[Summary]", output: OutputForm) -> None:
     import msgspec
+    from rich.text import Text
 
     from batchyard.cli import screen
 
@@ -115,14 +124,17 @@ def _show(work: "Trace", found: "Sequence[Summary]", output: OutputForm) -> None
         return
     console = screen.console()
     for reason, number in work.skipped.items():
-        console.print(f"{number:,} lines of the trace are not replayed: {reason}")
+        console.print(f"Lines of the trace that are not replayed: {number:,}, {reason}")
     for one in found:
+        console.print()
         console.print(
-            f"\n[bold]{screen.plain(one.yard)}[/bold]: {one.jobs:,} jobs, utilization {one.utilization:.1%}, "
-            f"makespan {_time(one.makespan_seconds)}, {one.plans:,} plans"
+            Text(one.yard, "bold"),
+            f": {one.jobs:,} jobs, utilization {one.utilization:.1%}, makespan {_time(one.makespan_seconds)}, "
+            f"{one.plans:,} plans",
+            sep="",
         )
         if one.misfits:
-            console.print(f"{one.misfits:,} jobs could never fit, and hold up nobody")
+            console.print(f"Jobs that could never fit, and hold up nobody: {one.misfits:,}")
         console.print(_waits(one))
         for finding in one.findings:
             console.print(_told(finding))
@@ -137,7 +149,7 @@ def _waits(one: "Summary") -> "Table":
     for waits in one.waits:
         table.add_row(
             screen.plain(waits.queue),
-            "all" if waits.share_identifier is None else waits.share_identifier,
+            waits.share_identifier or "all",
             f"{waits.jobs:,}",
             f"{waits.vcpu_seconds / 3600:,.0f}",
             "" if waits.weight is None else f"{waits.weight:g}",
@@ -150,13 +162,16 @@ def _waits(one: "Summary") -> "Table":
     return table
 
 
-def _told(finding: "Finding") -> str:
+def _told(finding: "Finding") -> "Text":
+    from rich.text import Text
+
     if not finding.tested:
-        return f"  [yellow]not tested[/yellow]  {finding.name}"
+        return Text.assemble("  ", ("not tested", "yellow"), f"  {finding.name}")
     if finding.holds:
-        return f"  [green]holds[/green]       {finding.name} ({finding.tested:,} tests)"
-    words = "".join(f"\n              {example}" for example in finding.examples)
-    return f"  [red]violated[/red]    {finding.name} ({finding.violations:,} of {finding.tested:,} tests){words}"
+        return Text.assemble("  ", ("holds", "green"), f"       {finding.name} ({finding.tested:,} tests)")
+    examples = "".join(f"\n              {example}" for example in finding.examples)
+    how_often = f"{finding.violations:,} of {finding.tested:,} tests"
+    return Text.assemble("  ", ("violated", "red"), f"    {finding.name} ({how_often}){examples}")
 
 
 def _time(seconds: float) -> str:

@@ -4,6 +4,7 @@ One line for each job with 18 numbers, -1 for what is not known; lines that begi
 the form `; MaxProcs: 128` describe the machine.
 """
 
+import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -126,9 +127,12 @@ def _values(number: int, text: str) -> list[float]:
     if len(words) != _FIELDS:
         raise TraceProblem(f"line {number} has {len(words)} fields, and a job has {_FIELDS}")
     try:
-        return [float(word) for word in words]
+        values = [float(word) for word in words]
     except ValueError as error:
         raise TraceProblem(f"line {number} has something that is not a number: {error}") from None
+    if not all(map(math.isfinite, values)):
+        raise TraceProblem(f"line {number} has a number that is not finite")
+    return values
 
 
 def _why_not(values: Sequence[float]) -> str | None:
