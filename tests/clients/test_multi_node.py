@@ -114,7 +114,7 @@ def test_node_overrides(yard: Yard) -> None:
 @pytest.mark.parametrize(
     ("override", "words"),
     [
-        ({"nodePropertyOverrides": [{"targetNodes": "0:1"}]}, "targetNodes 0:1"),
+        ({"nodePropertyOverrides": [{"targetNodes": "0:1"}]}, "Non matching targets - 0:1"),
         ({"numNodes": 1001}, "Number of nodes must be between 1 and 1000"),
         ({"numNodes": 3}, "open-ended"),
     ],

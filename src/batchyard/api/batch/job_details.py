@@ -112,6 +112,7 @@ def _outcome(clusters: Clusters, fate: Fate) -> dict[str, Any]:
     return fate.outcome() | {
         "containerInstanceArn": clusters.container_instance_arn(fate.attempt),
         "taskArn": clusters.task_arn(fate.attempt, fate.placed.task_id(fate.attempt.attempt_id)),
+        "networkInterfaces": fate.network_interfaces,
     }
 
 
@@ -119,7 +120,7 @@ def _attempt_detail(clusters: Clusters, terms: Terms, found: Sequence[Fate]) -> 
     attempt = found[0].attempt
     is_task = terms.resolved.ecs_properties is not None
     detail = {
-        "container": {} if is_task else _outcome(clusters, found[0]) | {"networkInterfaces": []},
+        "container": {} if is_task else _outcome(clusters, found[0]),
         "startedAt": attempt.started_at,
         "stoppedAt": attempt.stopped_at,
         "statusReason": attempt.status_reason,

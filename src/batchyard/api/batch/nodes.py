@@ -111,7 +111,7 @@ class Nodes:
             | {
                 "containerInstanceArn": clusters.container_instance_arn(fate.attempt),
                 "taskArn": clusters.task_arn(fate.attempt, fate.placed.task_id(fate.attempt.attempt_id)),
-                "networkInterfaces": [],
+                "networkInterfaces": fate.network_interfaces,
             },
             "startedAt": fate.started_at,
             "stoppedAt": fate.stopped_at,

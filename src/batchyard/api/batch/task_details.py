@@ -9,6 +9,7 @@ from batchyard.api.batch.clusters import Clusters
 from batchyard.api.context import Context
 from batchyard.core.ids import JobSeq, Millis
 from batchyard.core.jobs import Attempt, Terms
+from batchyard.core.resolved_nodes import node_address
 from batchyard.core.resolved_tasks import PlacedContainer, placed_containers
 from batchyard.store.attempt_containers import AttemptContainer
 
@@ -38,6 +39,13 @@ class Fate:
         """Its exit code, if it ran and that is known."""
         return self.attempt.exit_code if self.row is None else self.row.exit_code
 
+    @property
+    def network_interfaces(self) -> list[dict[str, str]]:
+        """The address of its node; none in a job of one node, whose containers have no interface of their own."""
+        if self.placed.container.nodes is None or self.started_at is None:
+            return []
+        return [{"privateIpv4Address": node_address(self.attempt.attempt_id, self.placed.node)}]
+
     def outcome(self) -> dict[str, Any]:
         """exitCode, reason and logStreamName, as far as there are any."""
         reason = self.attempt.reason if self.row is None else self.row.reason
@@ -64,7 +72,7 @@ def task_outcome(clusters: Clusters, terms: Terms, found: Sequence[Fate]) -> dic
     names = [container.get("name") for container in _ecs_containers(terms)]
     return _host(clusters, found[0].attempt) | {
         "containers": [
-            ({} if name is None else {"name": name}) | fate.outcome() | {"networkInterfaces": []}
+            ({} if name is None else {"name": name}) | fate.outcome() | {"networkInterfaces": fate.network_interfaces}
             for name, fate in zip(names, found, strict=True)
         ]
     }
@@ -76,7 +84,7 @@ def ecs_properties(clusters: Clusters, terms: Terms, found: Sequence[Fate]) -> d
     if properties is None or not found:
         return None if properties is None else dict(properties)
     containers = [
-        {**container, **fate.outcome(), "networkInterfaces": []}
+        {**container, **fate.outcome(), "networkInterfaces": fate.network_interfaces}
         for container, fate in zip(_ecs_containers(terms), found, strict=True)
     ]
     task = {**properties["taskProperties"][0], **_host(clusters, found[0].attempt), "containers": containers}

@@ -1,0 +1,52 @@
+"""The MPI example: Debian's Open MPI over four nodes, whose daemons run inside the nodes."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.clients.yard import Yard
+
+PYTHON = "/usr/bin/python3"
+SUBMIT = Path(__file__).parents[2] / "examples" / "mpi" / "submit.py"
+NODES = 4
+
+
+def what_is_missing() -> str:
+    """What this machine lacks for the example; empty if nothing."""
+    if shutil.which("mpirun") is None:
+        return "Open MPI (Debian: openmpi-bin) is not installed"
+    found = subprocess.run([PYTHON, "-c", "import mpi4py"], capture_output=True, check=False).returncode == 0
+    return "" if found else f"mpi4py (Debian: python3-mpi4py) is not installed for {PYTHON}"
+
+
+@pytest.mark.process
+@pytest.mark.slow
+def test_four_nodes_say_hello(yard: Yard) -> None:
+    if missing := what_is_missing():
+        pytest.skip(missing)
+    command = [sys.executable, str(SUBMIT), "--nodes", str(NODES), "--endpoint-url", yard.server.url]
+    job_id = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
+    yard.submitted.append(job_id)
+    job = yard.ended(job_id, seconds=60)
+    nodes = yard.describe(*(f"{job_id}#{node}" for node in range(NODES)))
+    logs = [yard.log(node) for node in nodes]
+    assert (job["status"], job["attempts"][0]["container"]["exitCode"]) == ("SUCCEEDED", 0), logs
+
+    addresses = [node["container"]["networkInterfaces"][0]["privateIpv4Address"] for node in nodes]
+    assert len(set(addresses)) == NODES
+    introduced = [re.fullmatch(r"node (\d+) is process (\d+) at (\S+)", log[0]) for log in logs]
+    sessions = [said[2] for said in introduced if said]
+    assert [(said[1], said[3]) for said in introduced if said] == [(str(n), a) for n, a in enumerate(addresses)]
+    hello = re.compile(r"rank (\d+) of 4 on node (\d+) at (\S+) in session (\d+)")
+    said = [found.groups() for line in logs[0] if (found := hello.fullmatch(line))]
+    assert [rank for rank, *_ in said] == ["0", "1", "2", "3"]
+    # Each rank is a process of its own node: of the session that the node's first process leads.
+    assert {(node, address, session) for _, node, address, session in said} == {
+        (str(number), addresses[number], sessions[number]) for number in range(NODES)
+    }
+    assert "the ranks add up to 6" in logs[0]
+    assert job["attempts"][0]["container"]["networkInterfaces"] == nodes[0]["container"]["networkInterfaces"]
