@@ -87,6 +87,38 @@ def test_the_main_node_drives_the_retries_of_all(yard: Yard) -> None:
     assert [len(node["attempts"]) for node in nodes(yard, job_id, 2)] == [2, 2]
 
 
+def test_nodes_of_several_containers_and_of_pods(yard: Yard) -> None:
+    def part(name: str, script: str) -> dict[str, Any]:
+        needs = [{"type": "VCPU", "value": "1"}, {"type": "MEMORY", "value": "64"}]
+        return {"name": name, "image": "i", "command": ["sh", "-c", script], "resourceRequirements": needs}
+
+    limits = {"limits": {"cpu": "1", "memory": "64Mi"}}
+    pod = {"containers": [{"name": "in-pod", "image": "i", "command": ["sh", "-c", "exit 6"], "resources": limits}]}
+    task = {"taskProperties": [{"containers": [part("app", "exec sleep 100"), part("end", "sleep 0.4; exit 4")]}]}
+    for name, other in (("tasks", {"ecsProperties": task}), ("pods", {"eksProperties": {"podProperties": pod}})):
+        ranges = [{"targetNodes": "0", "ecsProperties": task}, {"targetNodes": "1:", **other}]
+        yard.batch.register_job_definition(
+            jobDefinitionName=name,
+            type="multinode",
+            nodeProperties={"numNodes": 2, "mainNode": 0, "nodeRangeProperties": ranges},
+        )
+    with_tasks, with_pods = yard.submit("tasks"), yard.submit("pods")
+    job = yard.ended(with_tasks)
+    assert (job["status"], job["attempts"][0]["container"]["exitCode"]) == ("FAILED", 4)
+    for node in nodes(yard, with_tasks, 2):
+        (now,), (then,) = node["ecsProperties"]["taskProperties"], node["attempts"][0]["taskProperties"]
+        assert [c["name"] for c in now["containers"]] == ["app", "end"]
+        assert (now["taskArn"], now["containers"][1]["logStreamName"]) == (
+            then["taskArn"],
+            then["containers"][1]["logStreamName"],
+        )
+        assert "container" not in node
+    yard.ended(with_pods)
+    child = nodes(yard, with_pods, 2)[1]
+    assert child["eksProperties"]["podProperties"]["podName"] == child["eksAttempts"][0]["podName"]
+    assert (child["status"], child["eksAttempts"][0]["containers"][0]["exitCode"]) == ("FAILED", 6)
+
+
 def test_terminating_the_job_ends_all_nodes(yard: Yard) -> None:
     definition = define_nodes(yard, 3, 0, n0_="exec sleep 1000")
     job_id = yard.submit(definition)

@@ -6,6 +6,7 @@ from typing import Any
 from batchyard.api.batch.clusters import Clusters
 from batchyard.api.batch.task_details import (
     Fate,
+    decisive,
     ecs_properties,
     eks_attempt,
     eks_properties,
@@ -15,6 +16,7 @@ from batchyard.api.batch.task_details import (
 from batchyard.api.context import Context
 from batchyard.core.arrays import Children
 from batchyard.core.jobs import Attempt, Job, JobStatus, Terms
+from batchyard.core.resources import Document
 from batchyard.store.jobs import JobRow
 
 _ALWAYS_LISTS = (
@@ -45,14 +47,14 @@ def job_detail(
     found = [fates(context, row.seq, terms, attempt) for attempt in attempts]
     latest = found[-1] if found else []
     ended = [each for each in found if each[0].attempt.stopped_at is not None]
-    is_pod = resolved.eks_properties is not None
+    pod = resolved.eks_properties
     detail = {
         "jobArn": context.arn(f"job/{job_id}"),
         "jobName": terms.job_name,
         "jobId": job_id,
         "jobQueue": context.arn(f"job-queue/{terms.queue}"),
         "status": job.status.value,
-        "attempts": [] if is_pod else [_attempt_detail(clusters, terms, each) for each in ended],
+        "attempts": [attempt_detail(clusters, resolved.ecs_properties, each) for each in ended] if pod is None else [],
         "statusReason": job.status_reason,
         "createdAt": job.created_at,
         "retryStrategy": resolved.retry_strategy,
@@ -63,14 +65,14 @@ def job_detail(
         "parameters": dict(resolved.parameters),
         "container": container_detail(clusters, resolved.container, latest),
         "nodeProperties": resolved.node_properties,
-        "ecsProperties": ecs_properties(clusters, terms, latest),
-        "eksProperties": eks_properties(terms, latest),
+        "ecsProperties": ecs_properties(clusters, resolved.ecs_properties, latest),
+        "eksProperties": eks_properties(resolved.eks_properties, latest),
         "arrayProperties": _array_properties(row, index),
         "timeout": None if timeout is None else {"attemptDurationSeconds": timeout},
         "tags": dict(tags),
         "propagateTags": resolved.propagate_tags,
         "platformCapabilities": list(resolved.platform_capabilities),
-        "eksAttempts": [eks_attempt(terms, each) for each in ended] if is_pod else [],
+        "eksAttempts": [] if pod is None else [eks_attempt(pod, each) for each in ended],
         "shareIdentifier": row.share_identifier,
         "schedulingPriority": row.scheduling_priority,
         "consumableResourceProperties": resolved.consumable_resource_properties,
@@ -116,14 +118,16 @@ def _outcome(clusters: Clusters, fate: Fate) -> dict[str, Any]:
     }
 
 
-def _attempt_detail(clusters: Clusters, terms: Terms, found: Sequence[Fate]) -> dict[str, Any]:
+def attempt_detail(clusters: Clusters, ecs: Document | None, found: Sequence[Fate]) -> dict[str, Any]:
+    """`attempts[]`: an ended attempt of one container, or of those of ecsProperties; of several nodes that of the main
+    node, which comes first."""
     attempt = found[0].attempt
-    is_task = terms.resolved.ecs_properties is not None
+    of_first_node = [fate for fate in found if fate.placed.node == found[0].placed.node]
     detail = {
-        "container": {} if is_task else _outcome(clusters, found[0]),
+        "container": _outcome(clusters, decisive(of_first_node)) if ecs is None else {},
         "startedAt": attempt.started_at,
         "stoppedAt": attempt.stopped_at,
         "statusReason": attempt.status_reason,
-        "taskProperties": [task_outcome(clusters, terms, found)] if is_task else None,
+        "taskProperties": None if ecs is None else [task_outcome(clusters, ecs, found)],
     }
     return {name: value for name, value in detail.items() if value is not None}

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from batchyard.api.batch.clusters import Clusters
-from batchyard.api.batch.job_details import container_detail
-from batchyard.api.batch.task_details import Fate, fates
+from batchyard.api.batch.job_details import attempt_detail, container_detail
+from batchyard.api.batch.task_details import Fate, decisive, ecs_properties, eks_attempt, eks_properties, fates
 from batchyard.api.context import Context
 from batchyard.core import reasons
 from batchyard.core.jobs import Attempt, Job, JobStatus, Terms
@@ -47,7 +47,7 @@ class Nodes:
         of_node = self._of_node(node, self._attempts[-1]) if self._attempts else []
         if node == self._main or not of_node:
             return job
-        first, main = _decisive(of_node), _decisive(mains)
+        first, main = decisive(of_node), decisive(mains)
         job = job._replace(started_at=first.started_at or job.started_at)
         if not job.status.is_terminal:
             return job
@@ -63,6 +63,9 @@ class Nodes:
         """Describe a node; `parent` is its job's own detail."""
         job = self.job(node)
         job_id = f"{self._row.job_id}#{node}"
+        block, latest = self._range(node), self._latest(node)
+        ended = [self._of_node(node, each) for each in self._attempts if each[0].attempt.stopped_at]
+        pod = block.get("eksProperties")
         found = {
             **{name: value for name, value in parent.items() if name != "nodeProperties"},
             "jobArn": self._context.arn(f"job/{job_id}"),
@@ -71,8 +74,11 @@ class Nodes:
             "statusReason": job.status_reason,
             "startedAt": job.started_at,
             "stoppedAt": job.stopped_at,
-            "attempts": [self._attempt(clusters, node, each) for each in self._attempts if each[0].attempt.stopped_at],
-            "container": container_detail(clusters, self._container(node), self._latest(node)),
+            "attempts": [self._attempt(clusters, block, each) for each in ended] if pod is None else [],
+            "eksAttempts": [] if pod is None else [eks_attempt(pod, each) for each in ended],
+            "container": container_detail(clusters, block.get("container") or {}, latest),
+            "ecsProperties": ecs_properties(clusters, block.get("ecsProperties"), latest),
+            "eksProperties": eks_properties(pod, latest),
             "nodeDetails": {"nodeIndex": node, "isMainNode": node == self._main},
         }
         return {name: value for name, value in found.items() if value is not None}
@@ -86,7 +92,7 @@ class Nodes:
         latest = self._latest(node)
         if not latest or latest[0].attempt.stopped_at is None:
             return None
-        return {name: value for name, value in _decisive(latest).outcome().items() if name != "logStreamName"}
+        return {name: value for name, value in decisive(latest).outcome().items() if name != "logStreamName"}
 
     @property
     def _main(self) -> int:
@@ -98,28 +104,15 @@ class Nodes:
     def _latest(self, node: int) -> list[Fate]:
         return self._of_node(node, self._attempts[-1]) if self._attempts else []
 
-    def _container(self, node: int) -> Mapping[str, Any]:
-        """The effective containerProperties of the node's range; empty if it has ecsProperties or eksProperties."""
+    def _range(self, node: int) -> Mapping[str, Any]:
+        """The node range that a node belongs to, which says what it runs."""
         ranges = self._properties["nodeRangeProperties"]
-        found: Mapping[str, Any] = ranges[ranges_of_nodes(ranges, self.number)[node]].get("container") or {}
+        found: Mapping[str, Any] = ranges[ranges_of_nodes(ranges, self.number)[node]]
         return found
 
-    def _attempt(self, clusters: Clusters, node: int, attempt: Sequence[Fate]) -> dict[str, Any]:
-        fate = _decisive(self._of_node(node, attempt))
-        found = {
-            "container": fate.outcome()
-            | {
-                "containerInstanceArn": clusters.container_instance_arn(fate.attempt),
-                "taskArn": clusters.task_arn(fate.attempt, fate.placed.task_id(fate.attempt.attempt_id)),
-                "networkInterfaces": fate.network_interfaces,
-            },
-            "startedAt": fate.started_at,
-            "stoppedAt": fate.stopped_at,
-            "statusReason": fate.attempt.status_reason,
-        }
-        return {name: value for name, value in found.items() if value is not None}
-
-
-def _decisive(containers: Sequence[Fate]) -> Fate:
-    """The container that speaks for its node: the first essential one, else the first."""
-    return next((fate for fate in containers if fate.placed.container.essential), containers[0])
+    def _attempt(self, clusters: Clusters, block: Mapping[str, Any], found: Sequence[Fate]) -> dict[str, Any]:
+        """A node has times of its own."""
+        first = decisive(found)
+        times = {"startedAt": first.started_at, "stoppedAt": first.stopped_at}
+        detail = attempt_detail(clusters, block.get("ecsProperties"), found) | times
+        return {name: value for name, value in detail.items() if value is not None}

@@ -11,6 +11,7 @@ from batchyard.core.ids import JobSeq, Millis
 from batchyard.core.jobs import Attempt, Terms
 from batchyard.core.resolved_nodes import node_address
 from batchyard.core.resolved_tasks import PlacedContainer, placed_containers
+from batchyard.core.resources import Document
 from batchyard.store.attempt_containers import AttemptContainer
 
 _REASON_CHARACTERS = 255
@@ -59,18 +60,33 @@ class Fate:
 
 
 def fates(context: Context, seq: JobSeq, terms: Terms, attempt: Attempt) -> list[Fate]:
-    """The containers of an attempt, by position."""
+    """The containers of an attempt, by position; if the attempt is one of the past, as they were then."""
     placed = placed_containers(terms.resolved.containers)
     rows: Mapping[int, AttemptContainer] = {}
-    if len(placed) > 1:
+    if len(placed) > 1 and attempt.started_at is not None:
         rows = {row.position: row for row in context.tx.attempt_containers.of_attempt(seq, attempt.attempt_id)}
+    if attempt.stopped_at is None:
+        rows = {position: _while_it_ran(row, attempt) for position, row in rows.items()}
     return [Fate(each, attempt, rows.get(each.position)) for each in placed]
 
 
-def task_outcome(clusters: Clusters, terms: Terms, found: Sequence[Fate]) -> dict[str, Any]:
-    """`attempts[].taskProperties[]` of a job with ecsProperties: names as the definition gives them."""
-    names = [container.get("name") for container in _ecs_containers(terms)]
-    return _host(clusters, found[0].attempt) | {
+def _while_it_ran(row: AttemptContainer, attempt: Attempt) -> AttemptContainer:
+    """The row as it was before the attempt ended, whatever it has become since."""
+    return row._replace(started_at=attempt.started_at, stopped_at=None, exit_code=None, reason=None)
+
+
+def decisive(found: Sequence[Fate]) -> Fate:
+    """The container that speaks for its node: the first essential one to end, of a pod the first to fail."""
+    candidates = [fate for fate in found if fate.placed.container.essential]
+    candidates = candidates or [fate for fate in found if fate.exit_code != 0] or list(found)
+    ended = [fate for fate in candidates if fate.stopped_at is not None]
+    return min(ended, key=lambda fate: fate.stopped_at or 0) if ended else candidates[0]
+
+
+def task_outcome(clusters: Clusters, properties: Document, found: Sequence[Fate]) -> dict[str, Any]:
+    """`attempts[].taskProperties[]` of a job with these ecsProperties: names as the definition gives them."""
+    names = [container.get("name") for container in _ecs_containers(properties)]
+    return _host(clusters, found[0]) | {
         "containers": [
             ({} if name is None else {"name": name}) | fate.outcome() | {"networkInterfaces": fate.network_interfaces}
             for name, fate in zip(names, found, strict=True)
@@ -78,35 +94,32 @@ def task_outcome(clusters: Clusters, terms: Terms, found: Sequence[Fate]) -> dic
     }
 
 
-def ecs_properties(clusters: Clusters, terms: Terms, found: Sequence[Fate]) -> dict[str, Any] | None:
+def ecs_properties(clusters: Clusters, properties: Document | None, found: Sequence[Fate]) -> dict[str, Any] | None:
     """ecsProperties of a job: its effective containers, with how those of the latest attempt fared."""
-    properties = terms.resolved.ecs_properties
     if properties is None or not found:
         return None if properties is None else dict(properties)
     containers = [
         {**container, **fate.outcome(), "networkInterfaces": fate.network_interfaces}
-        for container, fate in zip(_ecs_containers(terms), found, strict=True)
+        for container, fate in zip(_ecs_containers(properties), found, strict=True)
     ]
-    task = {**properties["taskProperties"][0], **_host(clusters, found[0].attempt), "containers": containers}
+    task = {**properties["taskProperties"][0], **_host(clusters, found[0]), "containers": containers}
     return {"taskProperties": [task]}
 
 
-def _ecs_containers(terms: Terms) -> Sequence[Mapping[str, Any]]:
-    assert terms.resolved.ecs_properties is not None
-    containers: Sequence[Mapping[str, Any]] = terms.resolved.ecs_properties["taskProperties"][0]["containers"]
+def _ecs_containers(properties: Document) -> Sequence[Mapping[str, Any]]:
+    containers: Sequence[Mapping[str, Any]] = properties["taskProperties"][0]["containers"]
     return containers
 
 
-def _host(clusters: Clusters, attempt: Attempt) -> dict[str, Any]:
+def _host(clusters: Clusters, first: Fate) -> dict[str, Any]:
     return {
-        "containerInstanceArn": clusters.container_instance_arn(attempt),
-        "taskArn": clusters.task_arn(attempt, attempt.attempt_id),
+        "containerInstanceArn": clusters.container_instance_arn(first.attempt),
+        "taskArn": clusters.task_arn(first.attempt, first.placed.task_id(first.attempt.attempt_id)),
     }
 
 
-def eks_properties(terms: Terms, found: Sequence[Fate]) -> dict[str, Any] | None:
+def eks_properties(properties: Document | None, found: Sequence[Fate]) -> dict[str, Any] | None:
     """eksProperties of a job, with the pod of its latest attempt."""
-    properties = terms.resolved.eks_properties
     if properties is None or not found:
         return None if properties is None else dict(properties)
     pod = properties["podProperties"]
@@ -116,19 +129,18 @@ def eks_properties(terms: Terms, found: Sequence[Fate]) -> dict[str, Any] | None
         for member, of_member in (("initContainers", found[:inits]), ("containers", found[inits:]))
         if pod.get(member)
     }
-    return {"podProperties": {**pod, **_pod_place(found[0].attempt), **shown}}
+    return {"podProperties": {**pod, **_pod_place(found[0]), **shown}}
 
 
-def eks_attempt(terms: Terms, found: Sequence[Fate]) -> dict[str, Any]:
+def eks_attempt(properties: Document, found: Sequence[Fate]) -> dict[str, Any]:
     """`eksAttempts[]`: one ended attempt of a pod."""
-    assert terms.resolved.eks_properties is not None
-    pod = terms.resolved.eks_properties["podProperties"]
+    pod = properties["podProperties"]
     attempt, inits = found[0].attempt, len(pod.get("initContainers") or ())
     shown = [{"name": fate.placed.label, "containerID": _container_id(fate), **_without_stream(fate)} for fate in found]
     detail = {
         "containers": shown[inits:],
         "initContainers": shown[:inits],
-        **_pod_place(attempt),
+        **_pod_place(found[0]),
         "podNamespace": (pod.get("metadata") or {}).get("namespace") or "default",
         "startedAt": attempt.started_at,
         "stoppedAt": attempt.stopped_at,
@@ -145,5 +157,7 @@ def _without_stream(fate: Fate) -> dict[str, Any]:
     return {name: value for name, value in fate.outcome().items() if name != "logStreamName"}
 
 
-def _pod_place(attempt: Attempt) -> dict[str, str]:
-    return {"podName": f"aws-batch.{attempt.attempt_id}", "nodeName": attempt.instance_id}
+def _pod_place(first: Fate) -> dict[str, str]:
+    """The pod's name ends with what the log streams of its containers end with."""
+    pod = first.placed.task_id(first.attempt.attempt_id)
+    return {"podName": f"aws-batch.{pod}", "nodeName": first.attempt.instance_id}
