@@ -50,6 +50,10 @@ def _end(
     successful: list[str] = []
     errors: list[dict[str, str]] = []
     for job in find_jobs(connection, queue, references):
+        if "nodeDetails" in job:
+            own_job = job["jobId"].partition("#")[0]
+            errors.append({"job": job["jobId"], "message": f"a node cannot be ended by itself; its job is {own_job}"})
+            continue
         try:
             getattr(connection.batch, operation)(jobId=job["jobId"], reason=reason)
             successful.append(job["jobId"])

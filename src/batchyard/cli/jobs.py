@@ -132,11 +132,3 @@ def children_by_status(job: Job) -> dict[str, int]:
 def tail_of_arn(reference: str) -> str:
     """The name at the end of an ARN, with the revision if it has one; a plain name is returned as it is."""
     return reference.rpartition("/")[2]
-
-
-def resources(job: Job) -> tuple[float, int]:
-    """The vCPUs and the MiB of memory that a job, or each child of an array, holds while it runs."""
-    container = job.get("container", {})
-    amounts = {item["type"]: item["value"] for item in container.get("resourceRequirements", [])}
-    vcpus = float(amounts.get("VCPU", container.get("vcpus", 0)))
-    return vcpus, int(float(amounts.get("MEMORY", container.get("memory", 0))))

@@ -1,4 +1,4 @@
-"""`batchyard ls`: the jobs of a queue, or the children of an array."""
+"""`batchyard ls`: the jobs of a queue, the children of an array, or the nodes of a job."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 
 def ls(
-    job: Annotated[str | None, typer.Argument(metavar="JOB", help="An array job, to list its children.")] = None,
+    job: Annotated[
+        str | None, typer.Argument(metavar="JOB", help="An array or a multi-node job, to list what it has.")
+    ] = None,
     all_: Annotated[bool, typer.Option("--all", "-a", help="Also jobs that have finished.")] = False,
     status: Annotated[str | None, typer.Option(metavar="STATUS", help="Only jobs in this status.")] = None,
     limit: Annotated[int, typer.Option(metavar="N", min=1, help="At most so many in each status.")] = 100,
@@ -23,9 +25,10 @@ def ls(
     endpoint_url: EndpointUrl = None,
     output: Output = OutputForm.TABLE,
 ) -> None:
-    """List jobs, or the children of an array.
+    """List jobs, the children of an array, or the nodes of a job.
 
-    Without JOB: the live jobs of a queue, newest first. With JOB: the children of that array, whatever their status.
+    Without JOB: the live jobs of a queue, newest first. With JOB: the children of that array, or the nodes of that
+    multi-node job, whatever their status.
     """
     from batchyard.cli import jobs, screen
     from batchyard.cli.connection import connect
@@ -36,15 +39,32 @@ def ls(
         found = _in(connection, statuses, limit, jobQueue=queue)
         found.sort(key=lambda summary: summary["createdAt"], reverse=True)
     else:
-        parent = jobs.find_job(connection, queue, job)
-        if not jobs.is_array(parent):
-            raise CommandProblem(f"{job} is not an array job, so it has no children. `batchyard describe` shows it.")
-        found = _in(connection, statuses, limit, arrayJobId=parent["jobId"])
-        found.sort(key=lambda summary: summary["arrayProperties"]["index"])
+        found = _children(connection, jobs.find_job(connection, queue, job), statuses, limit)
     if output is OutputForm.JSON:
         screen.print_json({"jobSummaryList": found})
     else:
         screen.console().print(_jobs_table(found) if job is None else _children_table(found))
+
+
+def _children(connection: "Connection", parent: "Job", statuses: tuple[str, ...], limit: int) -> "list[Job]":
+    """By index. Raises CommandProblem for a job that is neither an array nor has nodes."""
+    from batchyard.cli.containers import is_multi_node
+    from batchyard.cli.jobs import is_array
+
+    if is_array(parent):
+        found = _in(connection, statuses, limit, arrayJobId=parent["jobId"])
+    elif is_multi_node(parent):
+        found = _in(connection, statuses, limit, multiNodeJobId=parent["jobId"])
+    else:
+        what = "neither an array job nor one of several nodes, so it has no children"
+        raise CommandProblem(f"{parent['jobId']} is {what}. `batchyard describe` shows it.")
+    return sorted(found, key=_index)
+
+
+def _index(summary: "Job") -> int:
+    """Of an array's child, or of a node."""
+    node = summary.get("nodeProperties")
+    return int(summary["arrayProperties"]["index"] if node is None else node["nodeIndex"])
 
 
 def _statuses(chosen: str | None, *, everything: bool) -> tuple[str, ...]:
@@ -94,7 +114,7 @@ def _children_table(found: "list[Job]") -> "Table":
     for job in found:
         container = job.get("container", {})
         table.add_row(
-            str(job["arrayProperties"]["index"]),
+            str(_index(job)),
             screen.status_text(job["status"]),
             str(container.get("exitCode", "")),
             screen.clock_text(job.get("startedAt")),

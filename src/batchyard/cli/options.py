@@ -31,10 +31,11 @@ JobReference = Annotated[
     str,
     typer.Argument(
         metavar="JOB",
-        help="A job id, its first six characters or more, or a name that one job has; with :7 an array child.",
+        help="A job id, its first six characters or more, or a name that one job has; with :7 an array child, with #1 "
+        "a node.",
     ),
 ]
 JobReferences = Annotated[
     list[str],
-    typer.Argument(metavar="JOB", help="Job ids, their beginnings, or names; with :7 an array child."),
+    typer.Argument(metavar="JOB", help="Job ids, their beginnings, or names; with :7 an array child, with #1 a node."),
 ]

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from batchyard.cli.connection import Connection
-from batchyard.cli.jobs import Job, describe, is_array, list_jobs, resources
+from batchyard.cli.containers import resources
+from batchyard.cli.jobs import Job, describe, is_array, list_jobs
 
 LOOKED_AT_MAX = 300
 """Jobs of each queue and status; more would make the explanation slower than the wait."""

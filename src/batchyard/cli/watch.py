@@ -61,13 +61,22 @@ def show_until_end(connection: "Connection", job: "Job") -> "Job":
 
 def say_end(job: "Job") -> None:
     """Say on standard error why a job failed and where to read on."""
+    from batchyard.cli.containers import culprits
     from batchyard.cli.jobs import is_array
 
-    container = job.get("container", {})
-    exit_code = f"exit code {container['exitCode']}" if "exitCode" in container else None
-    reasons = [word for word in (job.get("statusReason"), container.get("reason"), exit_code) if word]
+    reasons = [job.get("statusReason")]
+    for part in () if is_array(job) else culprits(job):
+        name = f"container {part.name}: " if part.name else ""
+        reasons += [f"{name}{words}" for words in (part.members.get("reason"), _exit_words(part.exit_code)) if words]
     more = f"ls {job['jobId']} --status FAILED" if is_array(job) else f"logs {job['jobId']}"
-    print(f"batchyard: FAILED: {'; '.join(reasons) or 'no reason given'}. See `batchyard {more}`.", file=sys.stderr)
+    print(
+        f"batchyard: FAILED: {'; '.join(filter(None, reasons)) or 'no reason given'}. See `batchyard {more}`.",
+        file=sys.stderr,
+    )
+
+
+def _exit_words(exit_code: int | None) -> str | None:
+    return None if exit_code is None else f"exit code {exit_code}"
 
 
 def _show_live(connection: "Connection", job: "Job", console: "Console") -> "Job":

@@ -108,7 +108,7 @@ def _why_children_wait(connection: "Connection", job: "Job") -> list[str]:
 
 
 def _why_runnable(connection: "Connection", job: "Job") -> list[str]:
-    from batchyard.cli.jobs import resources
+    from batchyard.cli.containers import resources
     from batchyard.cli.queue_load import load_of
 
     load = load_of(connection, job["jobQueue"])
@@ -174,9 +174,10 @@ def _who_holds(load: "QueueLoad") -> list[str]:
 
 
 def _why_running(job: "Job") -> list[str]:
+    from batchyard.cli.containers import parts_of_attempts
     from batchyard.cli.screen import ran_text
 
-    attempt = len(job.get("attempts", [])) + 1
+    attempt = len(parts_of_attempts(job)) + 1
     again = f", in attempt {attempt}" if attempt > 1 else ""
     return [
         f"It does not wait: it runs since {ran_text(job)}{again}. `batchyard logs -f {job['jobId']}` shows its output."
@@ -187,29 +188,40 @@ def _why_running(job: "Job") -> list[str]:
 
 
 def _why_failed(connection: "Connection", job: "Job") -> list[str]:
-    from batchyard.cli.jobs import describe, is_array, list_jobs
+    from batchyard.cli.containers import culprits, parts_of_attempts, streams
+    from batchyard.cli.jobs import is_array
 
-    container = job.get("container", {})
-    sentences = [words for words in (job.get("statusReason"), container.get("reason")) if words]
+    sentences = [job["statusReason"]] if job.get("statusReason") else []
     if is_array(job):
-        failed = list(list_jobs(connection, _NAMED_MAX, arrayJobId=job["jobId"], jobStatus="FAILED"))
-        details = describe(connection, [child["jobId"] for child in failed])
-        for child in details.values():
-            index = child["arrayProperties"]["index"]
-            sentences.append(f"Child {index}:")
-            sentences += [f"  {sentence}" for sentence in _why_failed(connection, child)]
-        more = job["arrayProperties"].get("statusSummary", {}).get("FAILED", 0) - len(details)
-        return [*sentences, f"And {more:,} more."] if more > 0 else sentences
-    if "exitCode" in container:
-        attempts = len(job.get("attempts", []))
-        last = f" in the last of {attempts} attempts" if attempts > 1 else ""
-        sentences.append(f"Exit code {container['exitCode']}{_meaning(container['exitCode'])}{last}.")
-    if not job.get("attempts"):
+        return sentences + _why_children_failed(connection, job)
+    attempts = len(parts_of_attempts(job))
+    last = f" in the last of {attempts} attempts" if attempts > 1 else ""
+    for part in culprits(job):
+        named = f"Container {part.name}: " if part.name else ""
+        if words := part.members.get("reason"):
+            sentences.append(f"{named}{words}")
+        if part.exit_code is not None:
+            code = f"{part.exit_code}{_meaning(part.exit_code)}{last}"
+            sentences.append(f"{named}exit code {code}." if named else f"Exit code {code}.")
+    if not attempts:
         sentences.append("It never ran.")
         sentences += [words for words in _open_dependencies(connection, job) if "FAILED" in words]
-    if container.get("logStreamName"):
+    if any(streams(job)):
         sentences.append(f"What it wrote: `batchyard logs {job['jobId']}`.")
     return sentences
+
+
+def _why_children_failed(connection: "Connection", job: "Job") -> list[str]:
+    from batchyard.cli.jobs import describe, list_jobs
+
+    sentences: list[str] = []
+    failed = list(list_jobs(connection, _NAMED_MAX, arrayJobId=job["jobId"], jobStatus="FAILED"))
+    details = describe(connection, [child["jobId"] for child in failed])
+    for child in details.values():
+        sentences.append(f"Child {child['arrayProperties']['index']}:")
+        sentences += [f"  {sentence}" for sentence in _why_failed(connection, child)]
+    more = job["arrayProperties"].get("statusSummary", {}).get("FAILED", 0) - len(details)
+    return [*sentences, f"And {more:,} more."] if more > 0 else sentences
 
 
 def _meaning(exit_code: int) -> str:
