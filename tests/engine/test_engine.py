@@ -106,7 +106,7 @@ def test_requests_for_what_runs_or_is_unknown(yard: Yard) -> None:
 
 
 def test_a_timeout_stops_with_grace_kills_and_is_not_retried(yard: Yard) -> None:
-    yard.world.supervisor.fate = lambda _launch: Fate(1 << 50, 0, None, obeys_sigterm=False, can_start=True)
+    yard.world.supervisor.fate = lambda *_launch: Fate(1 << 50, 0, None, obeys_sigterm=False, can_start=True)
     started_at = yard.world.clock.now()
     job = yard.submit(timeout={"attemptDurationSeconds": 60}, retryStrategy={"attempts": 3})
     detail = yard.describe(job)  # settling has let the time pass
@@ -225,7 +225,7 @@ def test_a_failed_transaction_is_undone_and_its_job_number_given_to_another(
     assert server is not None
     ran: list[Launch] = []
     fate = yard.world.supervisor.fate
-    yard.world.supervisor.fate = lambda launch: ran.append(launch) or fate(launch)  # type: ignore[func-returns-value]
+    yard.world.supervisor.fate = lambda launch, at: ran.append(launch) or fate(launch, at)  # type: ignore[func-returns-value]
     monkeypatch.setattr(yard.world.faults, "is_on", True)
     monkeypatch.setattr(yard.world.faults, "_failure_rate", 1.0)
     lost = yard.world.ask("SubmitJob", job_request(size=2, parameters={"program": "lost"}))

@@ -12,7 +12,7 @@ from tests.simulation.programs import NEVER, Fate
 from tests.simulation.world import World
 
 
-def _until_told(_launch: Launch) -> Fate:
+def _until_told(_launch: Launch, _position: int) -> Fate:
     return Fate(NEVER, 0, None, obeys_sigterm=True, can_start=True)
 
 

@@ -3,18 +3,20 @@
 from dataclasses import dataclass, field
 
 from batchyard.core.ids import AttemptId
-from batchyard.executors.interface import Launch
+from batchyard.executors.interface import ContainerExit, Launch
 
 
 @dataclass(slots=True)
 class Run:
-    """One process. `ended_at` is None while it runs; `exit_code` is None when nobody was there to see it end."""
+    """One attempt's processes. `ended_at` is None while any runs; `exit_code` is None when nobody was there to see it
+    end, or when the container that decides never ran. `exits`: those of its containers, seen with its end."""
 
     launch: Launch
     started_at: int
     incarnation: int
     ended_at: int | None = None
     exit_code: int | None = None
+    exits: tuple[ContainerExit, ...] = ()
 
     @property
     def attempt_id(self) -> AttemptId:

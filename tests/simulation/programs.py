@@ -48,10 +48,13 @@ class Fate:
     can_start: bool
 
 
-def fate(seed: str, launch: Launch) -> Fate:
-    """What this attempt will do; its command names the program."""
-    attempt = launch.containers[0].environment["AWS_BATCH_JOB_ATTEMPT"]
-    program, chance = PROGRAMS[launch.containers[0].command[0]], random.Random(f"{seed}/{launch.job_id}/{attempt}")
+def fate(seed: str, launch: Launch, position: int) -> Fate:
+    """What a container of this attempt will do; its command names the program."""
+    container = launch.containers[position]
+    attempt = container.environment["AWS_BATCH_JOB_ATTEMPT"]
+    which = f"/{position}" if position else ""
+    program = PROGRAMS[container.command[0]]
+    chance = random.Random(f"{seed}/{launch.job_id}/{attempt}{which}")
     fails = chance.random() < program.failure_rate
     return Fate(
         duration_ms=chance.randint(program.shortest_ms, program.longest_ms),

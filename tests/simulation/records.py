@@ -4,11 +4,13 @@ from typing import Any
 
 from batchyard.core.dependencies import Edge
 from batchyard.core.fair_share import Usage
-from batchyard.core.ids import JobSeq
+from batchyard.core.ids import AttemptId, JobSeq
 from batchyard.core.intervals import Indexes
 from batchyard.core.invariants import Records
 from batchyard.core.jobs import Attempt, Job, JobKey, JobStatus, StopCause
+from batchyard.core.resolved_tasks import placed_containers
 from batchyard.core.time_limits import BlockedJob
+from batchyard.store.attempt_containers import AttemptContainer
 from batchyard.store.jobs import load_children
 from batchyard.store.tables import metadata
 from batchyard.store.transaction import Transaction
@@ -27,6 +29,10 @@ class RecordsReader:
         """What an attempt of each job needs of consumable resources."""
         self.blocked: dict[JobSeq, BlockedJob] = {}
         """What says why it cannot be placed."""
+        self.containers: dict[AttemptId, list[AttemptContainer]] = {}
+        """The rows of each attempt's containers, by position."""
+        self.numbers_of_containers: dict[JobSeq, int] = {}
+        """How many containers attempts of each job have."""
         self.quantities: dict[str, int] = {}
         """How much there is of each consumable resource."""
         self.shares: dict[JobSeq, tuple[int, str]] = {}
@@ -49,12 +55,17 @@ class RecordsReader:
             (row["queue_id"], row["share_identifier"]): Usage(row["vcpu_seconds"], row["at"])
             for row in _all(tx, "share_usage")
         }
+        self.containers = {}
+        for row in _all(tx, "attempt_containers", "ORDER BY position"):
+            self.containers.setdefault(row["attempt_id"], []).append(AttemptContainer(**row))
         self.needs = {}
         for row in _all(tx, "consumable_needs"):
             self.needs.setdefault(row["job_seq"], {})[row["resource"]] = row["quantity"]
         for row in rows:
             if row["seq"] not in self._attempts_max:
-                self._attempts_max[row["seq"]] = tx.jobs.terms(row["seq"]).resolved.attempts
+                resolved = tx.jobs.terms(row["seq"]).resolved
+                self._attempts_max[row["seq"]] = resolved.attempts
+                self.numbers_of_containers[row["seq"]] = len(placed_containers(resolved.containers))
         jobs = {row["seq"]: _job(row, JobKey(row["seq"]), row["created_at"]) for row in rows}
         children = [_child(row, jobs) for row in _all(tx, "array_children") if row["job_seq"] not in retired]
         attempts: dict[JobKey, list[Attempt]] = {}

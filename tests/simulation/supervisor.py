@@ -8,7 +8,7 @@ import heapq
 import random
 from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from batchyard.core.ids import AttemptId, Millis
@@ -16,21 +16,27 @@ from batchyard.executors import interface as x
 from batchyard.supervisor.slots import Holding, Slots
 from tests.simulation.ledger import Ledger, Run
 from tests.simulation.programs import Fate, fate
+from tests.simulation.timeline import Play, Timeline
 
 Numbered = tuple[int, x.Report]
 
 
 @dataclass(slots=True)
 class Process:
-    """An attempt that runs. `ends_at` moves when it is told to stop; `announce_at` is None once its start is told."""
+    """An attempt that runs. `timeline` changes when it is stopped; `announce_at` is None once its start is told."""
 
     run: Run
-    fate: Fate
+    fates: list[Fate]
     holding: Holding
-    ends_at: int
-    exit_code: int
+    timeline: Timeline
     announce_at: int | None
+    stop_at: int | None = None
     kill_at: int | None = None
+
+    def play(self) -> None:
+        """Find out anew how it goes."""
+        play = Play(self.run.launch, self.fates, self.run.started_at)
+        self.timeline = play.until_the_end(self.stop_at, self.kill_at)
 
 
 class Journal:
@@ -87,7 +93,7 @@ class Supervisor:
     """One incarnation after the other over one journal. `talk` is where numbered reports go; None without a server."""
 
     def __init__(self, seed: str, ledger: Ledger, now: Callable[[], Millis]) -> None:
-        self.fate: Callable[[x.Launch], Fate] = partial(fate, seed)
+        self.fate: Callable[[x.Launch, int], Fate] = partial(fate, seed)
         self._random = random.Random(f"{seed} supervisor")
         self._ledger = ledger
         self._now = now
@@ -149,18 +155,18 @@ class Supervisor:
         if self._queue.pop(order.attempt_id, None):
             self._unwritten.append(x.AttemptExited(order.attempt_id, self._now(), None, None))
         elif (process := self._processes.get(order.attempt_id)) is not None:
-            now = self._now()
-            kill_at = now + int(1000 * order.grace_seconds)
-            if process.kill_at is None and process.fate.obeys_sigterm and process.ends_at > now + 2:
-                process.ends_at, process.exit_code = now + 2, 143
-            if kill_at < process.ends_at:
-                process.ends_at, process.exit_code = kill_at, 137
-            process.kill_at = kill_at
+            kill_at = int(self._now()) + int(1000 * order.grace_seconds)
+            if process.stop_at is None:
+                process.stop_at = int(self._now())
+            process.kill_at = kill_at if process.kill_at is None else min(kill_at, process.kill_at)
+            process.play()
 
     def finish(self, job_id: str, exit_code: int) -> None:
-        """The process of a job ends now, with this code."""
+        """The first container of a job ends now, with this code."""
         process = next(p for p in self._processes.values() if p.run.job_id == job_id)
-        process.ends_at, process.exit_code = int(self._now()), exit_code
+        duration_ms = int(self._now()) - process.run.started_at
+        process.fates[0] = replace(process.fates[0], duration_ms=duration_ms, exit_code=exit_code, reason=None)
+        process.play()
 
     # -------------------------------------------------------------------------------------------------- processes
 
@@ -176,23 +182,33 @@ class Supervisor:
 
     def _start(self, launch: x.Launch, holding: Holding) -> None:
         now = self._now()
-        drawn = self.fate(launch)
-        if not drawn.can_start:
+        fates = [self.fate(launch, position) for position in range(len(launch.containers))]
+        timeline = Play(launch, fates, now).until_the_end()
+        if timeline.started_at is None:
             self._slots.give_back(holding)
-            self._unwritten.append(
-                x.AttemptExited(launch.attempt_id, now, None, None, "command not found", failed_to_start=True)
-            )
+            self._unwritten.append(self._exited(launch, timeline, is_stopped=False))
             return
         run = self._ledger.begin(launch, now, self.incarnation)
-        ends_at = now + drawn.duration_ms
         announce_at = now + self._random.choice((0, 2, 10, 40))
-        self._processes[launch.attempt_id] = Process(run, drawn, holding, ends_at, drawn.exit_code, announce_at)
+        self._processes[launch.attempt_id] = Process(run, fates, holding, timeline, announce_at)
+
+    def _exited(self, launch: x.Launch, timeline: Timeline, *, is_stopped: bool) -> x.AttemptExited:
+        decisive = timeline.decisive
+        return x.AttemptExited(
+            launch.attempt_id,
+            self._now(),
+            timeline.started_at,
+            decisive.exit_code,
+            decisive.reason,
+            failed_to_start=decisive.started_at is None and not is_stopped,
+            containers=timeline.exits if len(timeline.exits) > 1 else (),
+        )
 
     def next_event_at(self) -> int | None:
         """When something will happen by itself."""
         if not self.is_alive:
             return None
-        moments = [process.ends_at for process in self._processes.values()]
+        moments = [process.timeline.ends_at for process in self._processes.values()]
         moments += [p.announce_at for p in self._processes.values() if p.announce_at is not None]
         return min(moments, default=None)
 
@@ -201,7 +217,8 @@ class Supervisor:
         if not self.is_alive:
             return
         now = self._now()
-        due = [(p.ends_at, attempt_id) for attempt_id, p in self._processes.items() if p.ends_at <= now]
+        ends = [(p.timeline.ends_at, attempt_id) for attempt_id, p in self._processes.items()]
+        due = [end for end in ends if end[0] <= now]
         heapq.heapify(due)
         while due:
             self._reap(heapq.heappop(due)[1])
@@ -214,12 +231,10 @@ class Supervisor:
     def _reap(self, attempt_id: AttemptId) -> None:
         process = self._processes.pop(attempt_id)
         run = process.run
-        run.ended_at, run.exit_code = int(self._now()), process.exit_code
+        run.ended_at, run.exit_code = int(self._now()), process.timeline.decisive.exit_code
+        run.exits = process.timeline.exits
         self._slots.give_back(process.holding)
-        reason = process.fate.reason if process.exit_code == process.fate.exit_code else None
-        self._unwritten.append(
-            x.AttemptExited(attempt_id, self._now(), Millis(run.started_at), process.exit_code, reason)
-        )
+        self._unwritten.append(self._exited(run.launch, process.timeline, is_stopped=process.stop_at is not None))
 
     # ---------------------------------------------------------------------------------------------------- reports
 

@@ -15,6 +15,7 @@ from batchyard.engine import intake
 from batchyard.engine.apply import Changes
 from batchyard.engine.tick import Surroundings
 from batchyard.executors import interface as x
+from batchyard.store.attempt_containers import AttemptContainers
 from batchyard.store.consumable_resources import ConsumableResources
 from batchyard.store.database import Database
 from batchyard.store.shares import Shares
@@ -198,3 +199,19 @@ def test_an_order_that_is_not_given_is_noticed(monkeypatch: Patch) -> None:
 
     monkeypatch.setattr(SimulatedExecutor, "order", forget)
     assert notices("orders", seeds=4)
+
+
+def test_a_container_without_a_row_is_noticed(monkeypatch: Patch) -> None:
+    put = AttemptContainers.put
+    monkeypatch.setattr(AttemptContainers, "put", lambda self, rows: put(self, list(rows)[:-1]))
+    assert notices("containers", seeds=4)
+
+
+def test_a_containers_end_that_is_not_taken_in_is_noticed(monkeypatch: Patch) -> None:
+    monkeypatch.setattr("batchyard.engine.containers._told", lambda _attempt, _exits: {})
+    assert notices("containers", seeds=4)
+
+
+def test_containers_that_outlive_the_main_node_are_noticed(monkeypatch: Patch) -> None:
+    monkeypatch.setattr("batchyard.core.tasks._ending_nodes", lambda *_values: set())
+    assert any(failures(4))

@@ -42,6 +42,9 @@ TRAINING, MANAGED, INSTANCES = "service-environment/training", f"service-environ
 has at most."""
 
 _POLICY_ARN = f"arn:aws:batch:us-east-1:123456789012:scheduling-policy/{SHARED}"
+_SEVERAL_SHARE = 0.2
+"""Of the jobs, how many have several containers."""
+
 _SIZES = (2, 3, 3, 5)
 _SERVICE_SHARE = 0.1
 _EVALUATE_ON_EXIT = (
@@ -85,6 +88,7 @@ class Client:
         self._needs = random.Random(f"{seed} needs")  # of its own: what else is asked does not depend on it
         self._details = random.Random(f"{seed} details")
         self._shares = random.Random(f"{seed} shares")
+        self._kinds_of_jobs = random.Random(f"{seed} kinds of jobs")
         self._next: deque[Request] = deque()
         self._kinds: list[tuple[int, Callable[[], Request | None]]] = [
             (60, self._submit),
@@ -120,18 +124,10 @@ class Client:
             resource = {"consumableResourceName": name, "totalQuantity": total, "resourceType": kind}
             requests.append(("CreateConsumableResource", resource))
         for name in ("quick", "any"):
-            container = {
-                "image": "image",
-                "command": ["Ref::program"],
-                "resourceRequirements": [{"type": "VCPU", "value": "1"}, {"type": "MEMORY", "value": "100"}],
-            }
-            requests.append(
-                (
-                    "RegisterJobDefinition",
-                    {"jobDefinitionName": name, "type": "container", "containerProperties": container},
-                )
-            )
-        return requests
+            properties = {"containerProperties": _container("Ref::program")}
+            definition = {"jobDefinitionName": name, "type": "container", **properties}
+            requests.append(("RegisterJobDefinition", definition))
+        return requests + [("RegisterJobDefinition", definition) for definition in _several()]
 
     def next_request(self) -> Request | None:
         """The next thing that somebody wants."""
@@ -165,6 +161,7 @@ class Client:
             if chance.random() < 0.5:
                 strategy["evaluateOnExit"] = chance.choice(_EVALUATE_ON_EXIT)
             request["retryStrategy"] = strategy
+        self._perhaps_several(request)
         if program in ("hangs", "stubborn") or chance.random() < 0.15:
             request["timeout"] = {"attemptDurationSeconds": 60}
         if depends_on := self._depends_on(request):
@@ -173,7 +170,7 @@ class Client:
             request["shareIdentifier"] = self._shares.choice(SHARES)
             if self._shares.random() < 0.5:
                 request["schedulingPriorityOverride"] = self._shares.randrange(3)
-        if self._needs.random() < 0.25:
+        if self._needs.random() < 0.25 and request["jobDefinition"] != "nodes":
             request["consumableResourcePropertiesOverride"] = {"consumableResourceList": self._consumables()}
         return "SubmitJob", request
 
@@ -209,6 +206,18 @@ class Client:
                 self._next.append(("SubmitServiceJob", request | more | {"clientToken": f"{chance.randrange(1000)}"}))
             return self._next.popleft()
         return "SubmitServiceJob", request
+
+    def _perhaps_several(self, request: dict[str, Any]) -> None:
+        """Some jobs have several containers, or several nodes."""
+        if self._kinds_of_jobs.random() > _SEVERAL_SHARE:
+            return
+        request["jobDefinition"] = self._kinds_of_jobs.choice(["task", "pod", "nodes"])
+        request["parameters"]["beside"] = self._kinds_of_jobs.choice(["quick", "flaky", "hangs", "stubborn", "missing"])
+        request.pop("containerOverrides", None)
+        if request["jobDefinition"] == "pod":
+            request["parameters"]["program"] = "quick"  # what its first container runs, in all pods
+        if request["jobDefinition"] == "nodes":
+            request.pop("arrayProperties", None)
 
     def _consumables(self) -> list[dict[str, Any]]:
         """Sometimes more permits than there are."""
@@ -362,3 +371,38 @@ def _policy(weight: float, reservation: int) -> dict[str, Any]:
         "computeReservation": reservation,
         "shareDistribution": distribution,
     }
+
+
+def _several() -> list[dict[str, Any]]:
+    """Definitions of a task, a pod and three nodes; `program` is what decides in the first and the last."""
+    before = [{"containerName": "before", "condition": "COMPLETE"}]
+    task = [
+        {**_container("Ref::program"), "name": "main", "dependsOn": before},
+        {**_container("flaky"), "name": "before", "essential": False},
+        {**_container("Ref::beside"), "name": "beside", "essential": False, "startTimeout": 5},
+    ]
+    resources = {"limits": {"cpu": "1", "memory": "100Mi"}}
+    pod = {
+        "initContainers": [{"name": "init", "image": "image", "command": ["quick"], "resources": resources}],
+        "containers": [
+            {"name": name, "image": "image", "command": [name], "resources": resources} for name in ("steady", "flaky")
+        ],
+    }
+    nodes = {
+        "numNodes": 3,
+        "mainNode": 1,
+        "nodeRangeProperties": [
+            {"targetNodes": "0:", "container": _container("Ref::beside")},
+            {"targetNodes": "1", "container": _container("Ref::program")},
+        ],
+    }
+    return [
+        {"jobDefinitionName": "task", "type": "container", "ecsProperties": {"taskProperties": [{"containers": task}]}},
+        {"jobDefinitionName": "pod", "type": "container", "eksProperties": {"podProperties": pod}},
+        {"jobDefinitionName": "nodes", "type": "multinode", "nodeProperties": nodes},
+    ]
+
+
+def _container(program: str) -> dict[str, Any]:
+    needs = [{"type": "VCPU", "value": "1"}, {"type": "MEMORY", "value": "100"}]
+    return {"image": "image", "command": [program], "resourceRequirements": needs}

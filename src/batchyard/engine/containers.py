@@ -1,9 +1,9 @@
 """What is recorded of the containers of attempts that have several; an attempt of one says it all itself."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from batchyard.core.ids import Millis, container_id
-from batchyard.core.jobs import Attempt
+from batchyard.core.jobs import Attempt, StopCause
 from batchyard.core.resolved_tasks import placed_containers
 from batchyard.engine.apply import Changes
 from batchyard.executors.interface import ContainerExit
@@ -18,10 +18,10 @@ def containers_started(changes: Changes, attempt: Attempt) -> None:
 
 def containers_ended(changes: Changes, attempt: Attempt, at: Millis, exits: Sequence[ContainerExit]) -> None:
     """The attempt has ended, and these are the ends of its containers; none if nobody can say."""
-    by_position = {each.position: each for each in exits}
+    told = _told(attempt, exits)
     rows = []
     for row in _rows(changes, attempt):
-        if found := by_position.get(row.position):
+        if found := told.get(row.position):
             rows.append(
                 row._replace(
                     started_at=found.started_at, stopped_at=found.at, exit_code=found.exit_code, reason=found.reason
@@ -30,6 +30,13 @@ def containers_ended(changes: Changes, attempt: Attempt, at: Millis, exits: Sequ
         else:
             rows.append(row._replace(started_at=attempt.started_at, stopped_at=at))
     changes.tx.attempt_containers.put(rows)
+
+
+def _told(attempt: Attempt, exits: Sequence[ContainerExit]) -> Mapping[int, ContainerExit]:
+    """What is told of containers, by position; an attempt that counts as lost with its host tells nothing of them."""
+    if attempt.stop_wanted is StopCause.HOST_TERMINATED and attempt.exit_code is None:
+        return {}
+    return {each.position: each for each in exits}
 
 
 def _rows(changes: Changes, attempt: Attempt) -> list[AttemptContainer]:

@@ -23,6 +23,8 @@ def _check_one(world: World, attempt: Attempt, run: Run | None) -> Iterator[str]
             yield f"{name} never ran and has {attempt}"
     elif run.ended_at is None:
         yield f"{name} still runs and has {attempt}"
+    elif attempt.exit_code is None and run.exits and run.exit_code is None:
+        return  # the container that decides never ran
     elif attempt.exit_code is None:
         was_replaced = attempt.stop_wanted is StopCause.HOST_TERMINATED  # which counts as lost, whatever its exit code
         if world.supervisor.incarnation == run.incarnation and not was_replaced:
