@@ -229,7 +229,8 @@ def _kept(event: Event) -> Event:
     detail = dict(event["detail"])
     detail.pop("tags", None)  # events of service jobs have none
     if detail["status"] == "STARTING":
-        del detail["container"]
+        for block in ("container", "ecsProperties", "eksProperties"):
+            detail.pop(block, None)
     if detail["status"] == "SCHEDULED":
         detail.pop("latestAttempt", None)
     return {**event, "detail": detail}

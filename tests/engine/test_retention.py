@@ -224,3 +224,15 @@ def test_requests_are_refused_as_for_unknown_jobs(yard: Yard) -> None:
     with pytest.raises(Refusal) as known:
         yard.ask_now("SubmitJob", **job_request(after=[{"jobId": unknown}]))
     assert caught.value.text.replace(job, unknown) == known.value.text
+
+
+def test_all_containers_of_an_attempt_are_forgotten_with_their_files(yard: Yard, logs: LogFolder) -> None:
+    job = yard.submit(jobDefinition="nodes", parameters={"program": "hangs", "beside": "hangs"})
+    yard.finish(job)
+    with yard.world.database.read() as tx:
+        files = {row[0] for row in tx.statements.run("SELECT log_id FROM attempt_containers")}
+    assert len(files) == 3
+    yard.let_pass((KEEP_DAYS + 1) * DAY)
+    yard.settle()
+    assert left(yard) == {}
+    assert set(logs.removed) == files

@@ -70,13 +70,13 @@ def test_a_supervisor_that_oversells_is_noticed(monkeypatch: Patch) -> None:
 
 def test_permits_that_are_oversold_are_noticed(monkeypatch: Patch) -> None:
     monkeypatch.setattr(_Planner, "_supply", lambda _self, _candidate, most: most)
-    assert notices("consumables", seeds=6)
+    assert notices("consumables", seeds=12)
 
 
 @pytest.mark.parametrize("forgotten", ["use_up", "return_unused"])
 def test_a_budget_that_is_not_kept_is_noticed(monkeypatch: Patch, forgotten: str) -> None:
     monkeypatch.setattr(ConsumableResources, forgotten, lambda _self, _seq: None)
-    assert notices("consumables")
+    assert notices("consumables", seeds=20)
 
 
 def test_usage_that_is_not_charged_is_noticed(monkeypatch: Patch) -> None:
