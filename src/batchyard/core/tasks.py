@@ -12,7 +12,7 @@ Multi-container jobs, Amazon EKS jobs, Multi-node parallel jobs; F 7.6, 7.7, 8.7
 * When the main node has ended, all nodes stop; how it ended is how the attempt ended. Other nodes end by themselves.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -90,6 +90,7 @@ def next_steps(
     if all(state.has_ended for state in states):
         return Steps(decided_by=_decider(containers, states, main_node))
     ending = _ending_nodes(containers, states, main_node, is_stopped)
+    positions = _positions(containers)
     start, give_up, due = [], [], []
     for position, (container, state) in enumerate(zip(containers, states, strict=True)):
         if state.started_at is not None or state.has_ended:
@@ -97,7 +98,7 @@ def next_steps(
         if container.node in ending:
             give_up.append((position, "the task ended before the container could start"))
             continue
-        outlook = _outlook(container, containers, states, now)
+        outlook = _outlook(container, containers, states, positions, now)
         if isinstance(outlook, str):
             give_up.append((position, outlook))
         elif outlook is None:
@@ -115,19 +116,33 @@ def _ending_nodes(
     if is_stopped:
         return nodes
     ending = {c.node for c, state in zip(containers, states, strict=True) if c.essential and state.has_ended}
-    for node in nodes - ending:
-        if all(state.has_ended for c, state in zip(containers, states, strict=True) if c.node == node):
-            ending.add(node)
+    ending |= nodes - {c.node for c, state in zip(containers, states, strict=True) if not state.has_ended}
     return nodes if main_node in ending else ending
 
 
+def _positions(containers: Sequence[TaskContainer]) -> Mapping[str | tuple[int, str], int]:
+    """Where each container is, by its node and name, and by its name alone the first of that name."""
+    found: dict[str | tuple[int, str], int] = {}
+    if len(containers) > 1:
+        for position, container in enumerate(containers):
+            found[container.node, container.name] = position
+            found.setdefault(container.name, position)
+    return found
+
+
 def _outlook(
-    container: TaskContainer, containers: Sequence[TaskContainer], states: Sequence[ContainerState], now: Millis
+    container: TaskContainer,
+    containers: Sequence[TaskContainer],
+    states: Sequence[ContainerState],
+    positions: Mapping[str | tuple[int, str], int],
+    now: Millis,
 ) -> int | str | None:
     """None if the container may start; why it never will; or until when it waits at most (0: without limit)."""
     waits_until = []
     for dependency in container.depends_on:
-        target, state = _target(dependency, container, containers, states)
+        own = positions.get((container.node, dependency.name))
+        position = positions[dependency.name] if own is None else own
+        target, state = containers[position], states[position]
         if _holds(dependency.condition, state):
             continue
         if state.has_ended:
@@ -144,17 +159,6 @@ def _outlook(
     return min((due for due in waits_until if due), default=0)
 
 
-def _target(
-    dependency: Dependency,
-    container: TaskContainer,
-    containers: Sequence[TaskContainer],
-    states: Sequence[ContainerState],
-) -> tuple[TaskContainer, ContainerState]:
-    """The container that a dependency names: of the same node if there is one, else of any."""
-    found = [(c, state) for c, state in zip(containers, states, strict=True) if c.name == dependency.name]
-    return next((pair for pair in found if pair[0].node == container.node), found[0])
-
-
 def _holds(condition: str, state: ContainerState) -> bool:
     if condition == START:
         return state.started_at is not None
@@ -163,17 +167,15 @@ def _holds(condition: str, state: ContainerState) -> bool:
 
 def _to_stop(containers: Sequence[TaskContainer], states: Sequence[ContainerState], ending: set[int]) -> Iterable[int]:
     """Those that run in an ending node, once none that runs there depends on them."""
-    running = [c for c, state in zip(containers, states, strict=True) if state.is_running]
+    needed = {
+        (container.node, dependency.name)
+        for container, state in zip(containers, states, strict=True)
+        if state.is_running
+        for dependency in container.depends_on
+    }
     for position, (container, state) in enumerate(zip(containers, states, strict=True)):
-        if state.is_running and container.node in ending:
-            needed = any(
-                dependency.name == container.name
-                for other in running
-                if other.node == container.node
-                for dependency in other.depends_on
-            )
-            if not needed:
-                yield position
+        if state.is_running and container.node in ending and (container.node, container.name) not in needed:
+            yield position
 
 
 def _decider(containers: Sequence[TaskContainer], states: Sequence[ContainerState], main_node: int) -> int:
