@@ -4,11 +4,15 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tests.clients.server_process import ServerProcess
 from tests.clients.yard import Yard
+from tests.executors.images import PLAIN
 
 PYTHON = "/usr/bin/python3"
 SUBMIT = Path(__file__).parents[2] / "examples" / "mpi" / "submit.py"
@@ -31,6 +35,50 @@ def test_four_nodes_say_hello(yard: Yard) -> None:
     command = [sys.executable, str(SUBMIT), "--nodes", str(NODES), "--endpoint-url", yard.server.url]
     job_id = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
     yard.submitted.append(job_id)
+    said_hello(yard, job_id)
+
+
+@pytest.fixture
+def container_yard(tmp_path: Path, storage: Path) -> Iterator[Yard]:
+    """A server whose jobs run in containers; nothing of it is left afterwards."""
+    settings = {"stop_grace_seconds": 1.0}
+    server = ServerProcess(tmp_path, "--executor", "oci", "--max-vcpus", "8", settings=settings)
+    server.start()
+    yield Yard.at(server)
+    server.end()
+
+
+@pytest.mark.process
+@pytest.mark.slow
+def test_four_nodes_in_containers_say_hello(container_yard: Yard) -> None:
+    """The image has no Open MPI: the containers see that of this machine, read-only."""
+    if missing := what_is_missing():
+        pytest.skip(missing)
+    folders = ("/usr", "/lib", "/lib64", "/bin", "/etc", str(SUBMIT.parent))
+    container: dict[str, Any] = {
+        "image": PLAIN,
+        "command": [PYTHON, str(SUBMIT.parent / "node.py"), PYTHON, str(SUBMIT.parent / "hello.py")],
+        "resourceRequirements": [{"type": "VCPU", "value": "1"}, {"type": "MEMORY", "value": "512"}],
+        "volumes": [{"name": f"v{n}", "host": {"sourcePath": folder}} for n, folder in enumerate(folders)],
+        "mountPoints": [
+            {"sourceVolume": f"v{n}", "containerPath": folder, "readOnly": True} for n, folder in enumerate(folders)
+        ],
+    }
+    batch = container_yard.batch
+    batch.register_job_definition(
+        jobDefinitionName="mpi",
+        type="multinode",
+        nodeProperties={
+            "numNodes": NODES,
+            "mainNode": 0,
+            "nodeRangeProperties": [{"targetNodes": "0:", "container": container}],
+        },
+    )
+    said_hello(container_yard, container_yard.submit("mpi"))
+
+
+def said_hello(yard: Yard, job_id: str) -> None:
+    """Wait for the end; each rank must have run on its own node."""
     job = yard.ended(job_id, seconds=60)
     nodes = yard.describe(*(f"{job_id}#{node}" for node in range(NODES)))
     logs = [yard.log(node) for node in nodes]
