@@ -6,6 +6,8 @@ import pytest
 
 from batchyard.core import reasons
 from batchyard.core.refusals import Refusal
+from batchyard.engine import launches, loop
+from batchyard.engine.launches import LaunchSettings
 from batchyard.store.transaction import Transaction
 from tests.engine.yard import Yard, job_request
 from tests.simulation.link import INSTANCE_ID
@@ -16,6 +18,7 @@ from tests.simulation.world import World
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
+    from batchyard.core.jobs import Attempt, Terms
     from batchyard.executors.interface import Launch
 
 DEPENDENT = ("FAILED", "Dependent Job failed", 0)
@@ -289,3 +292,22 @@ def test_attempts_of_a_journal_that_was_removed_are_lost_and_never_launched_agai
     assert yard.running() == [retried], "its second attempt, since its first may have run"
     yard.finish(retried)
     assert yard.end_of(retried)[::2] == ("SUCCEEDED", 2)
+
+
+def test_a_job_that_no_launch_can_be_made_of_fails_alone(
+    yard: Yard, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def launch_of(attempt: "Attempt", terms: "Terms", settings: LaunchSettings) -> "Launch":
+        if terms.job_name == "broken":
+            raise ValueError("a defect")
+        return launches.launch_of(attempt, terms, settings)
+
+    monkeypatch.setattr(loop, "launch_of", launch_of)
+    jobs = [yard.submit(jobName=name) for name in ("broken", "sound")]
+    array = yard.submit(jobName="broken", size=2, retryStrategy={"attempts": 2})
+    assert yard.running() == [jobs[1]]
+    assert yard.end_of(jobs[0]) == ("FAILED", reasons.TASK_FAILED_TO_START, 1)
+    why = "CannotStartContainerError: no launch could be made of the job: a defect"
+    assert yard.describe(jobs[0])["container"]["reason"] == why
+    assert [yard.end_of(f"{array}:{index}")[2] for index in (0, 1)] == [2, 2]
+    assert f"job {jobs[0]} cannot be launched" in caplog.text

@@ -44,6 +44,22 @@ DEFINITIONS: tuple[Mapping[str, Any], ...] = (
 ENVIRONMENT = {"type": "MANAGED", "computeResources": {"type": "EC2", "maxvCpus": 4}}
 QUEUE = {"priority": 1, "computeEnvironmentOrder": [{"order": 1, "computeEnvironment": "seed"}]}
 SUBMITTED = {"jobName": "job", "parameters": {"what": "1"}}
+TRAINING: Mapping[str, Any] = {"jobName": "job", "serviceJobType": "SAGEMAKER_TRAINING", "serviceRequestPayload": "{}"}
+IN_SHARE: Mapping[str, Any] = {**TRAINING, "jobQueue": "training", "quotaShareName": "seed"}
+PAYLOADS = (
+    "{}",
+    '{"TrainingJobName": "one", "ResourceConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 1}}',
+    '{"AlgorithmSpecification": {"ContainerEntrypoint": ["true"], "ContainerArguments": ["a", "b"]}}',
+    '{"HyperParameters": {"sagemaker_program": "t.py", "rate": "[1"}, "StoppingCondition": {"MaxRuntimeInSeconds": 9}}',
+    '{"InputDataConfig": [{"ChannelName": "x", "DataSource": {"S3DataSource": {"S3Uri": "s3://b/../.."}}}]}',
+    '{"InputDataConfig": [{"ChannelName": ".."}]}',
+    '{"HyperParameters": {"a": 1}}',
+    '{"Environment": {"": "\\ud800", "A=B": "\\u0000"}, "ResourceConfig": {"InstanceCount": 1e400}}',
+    "[" * 10_000,
+    "null",
+    "NaN",
+)
+"""serviceRequestPayload: the JSON of a CreateTrainingJob request, sound and otherwise."""
 CONSUMED = {"consumableResourceList": [{"consumableResource": "seed", "quantity": 1}]}
 GROUP = {"logGroupName": "/aws/batch/job"}
 
@@ -71,13 +87,20 @@ BASES: Mapping[str, Sequence[Mapping[str, Any]]] = {
         {**SUBMITTED, "jobQueue": "fargate", "jobDefinition": "fargate"},
     ],
     "SubmitServiceJob": [
+        IN_SHARE,
         {
-            "jobName": "job",
-            "jobQueue": "training",
-            "serviceJobType": "SAGEMAKER_TRAINING",
-            "serviceRequestPayload": "{}",
-        }
+            **IN_SHARE,
+            "serviceRequestPayload": PAYLOADS[1],
+            "preemptionConfiguration": {"preemptionRetriesBeforeTermination": 1},
+        },
+        {**IN_SHARE, "retryStrategy": {"attempts": 2, "evaluateOnExit": [{"action": "EXIT", "onStatusReason": "x*"}]}},
+        {**TRAINING, "jobQueue": "plain-training", "serviceRequestPayload": PAYLOADS[2]},
+        {**TRAINING, "jobQueue": "fair-training", "shareIdentifier": "blue", "schedulingPriority": 3},
     ],
+    "DescribeServiceJob": [{}],
+    "UpdateServiceJob": [{"schedulingPriority": 7}],
+    "TerminateServiceJob": [{"reason": "enough"}],
+    "GetJobQueueSnapshot": [{"jobQueue": queue} for queue in ("seed", "fair", "training", "fair-training")],
     "ListJobs": [{"jobQueue": "seed", "jobStatus": "RUNNABLE"}, {"jobQueue": "seed"}],
     "ListJobsByConsumableResource": [{"consumableResource": "seed"}],
     "DescribeConsumableResource": [{"consumableResource": "seed"}],
@@ -90,7 +113,12 @@ BASES: Mapping[str, Sequence[Mapping[str, Any]]] = {
     "DeleteServiceEnvironment": [{"serviceEnvironment": "spare"}],
     "UpdateQuotaShare": [{"quotaShareArn": f"{ARN}quota-share/training/spare", "state": "DISABLED"}],
     "DeleteQuotaShare": [{"quotaShareArn": f"{ARN}quota-share/training/spare"}],
-    "ListServiceJobs": [{"jobQueue": "training"}],
+    "ListServiceJobs": [
+        {"jobQueue": "training", "jobStatus": "RUNNABLE"},
+        {"jobQueue": "plain-training"},
+        {"jobQueue": "training", "filters": [{"name": "QUOTA_SHARE_NAME", "values": ["seed"]}]},
+    ],
+    "ListQuotaShares": [{"jobQueue": "training"}],
     "GetLogEvents": [GROUP],
     "FilterLogEvents": [GROUP],
     "DescribeLogStreams": [GROUP],
@@ -118,7 +146,10 @@ PAGINATED = (
     "DescribeServiceEnvironments",
     "ListConsumableResources",
     "ListJobs",
+    "ListJobsByConsumableResource",
+    "ListQuotaShares",
     "ListSchedulingPolicies",
+    "ListServiceJobs",
 )
 
 BITING = (
@@ -149,8 +180,9 @@ def seed(batch: Any, logs: Any) -> dict[str, tuple[str, ...]]:
     training = {
         "priority": 1,
         "serviceEnvironmentOrder": [{"order": 1, "serviceEnvironment": "training"}],
-        "schedulingPolicyArn": f"{ARN}scheduling-policy/training",
     }
+    divided = {**training, "schedulingPolicyArn": f"{ARN}scheduling-policy/training"}
+    by_share = {**training, "schedulingPolicyArn": f"{ARN}scheduling-policy/seed"}
     service = BASES["CreateServiceEnvironment"][0]
     for make, request in (
         (batch.create_compute_environment, {**ENVIRONMENT, "computeEnvironmentName": "seed"}),
@@ -164,7 +196,9 @@ def seed(batch: Any, logs: Any) -> dict[str, tuple[str, ...]]:
         (batch.create_service_environment, {**service, "serviceEnvironmentName": "spare"}),
         (batch.create_job_queue, {**on_fargate, "jobQueueName": "fargate"}),
         (batch.create_job_queue, {**BASES["CreateJobQueue"][1], "jobQueueName": "fair"}),
-        (batch.create_job_queue, {**training, "jobQueueName": "training"}),
+        (batch.create_job_queue, {**divided, "jobQueueName": "training"}),
+        (batch.create_job_queue, {**training, "jobQueueName": "plain-training"}),
+        (batch.create_job_queue, {**by_share, "jobQueueName": "fair-training"}),
         (batch.create_quota_share, {**BASES["CreateQuotaShare"][0], "quotaShareName": "seed"}),
         (batch.create_quota_share, {**BASES["CreateQuotaShare"][0], "quotaShareName": "spare"}),
         (batch.create_consumable_resource, {"consumableResourceName": "seed", "totalQuantity": 3}),
@@ -178,6 +212,7 @@ def seed(batch: Any, logs: Any) -> dict[str, tuple[str, ...]]:
         streams = logs.describe_log_streams(**GROUP)["logStreams"]
     return {
         **_texts(_job_ids(batch)),
+        **_service_jobs(batch),
         **_tokens(batch),
         **dict.fromkeys(("logStreamName", "logStreamNames"), tuple(stream["logStreamName"] for stream in streams)),
     }
@@ -196,12 +231,24 @@ def _job_ids(batch: Any) -> list[str]:
     return found
 
 
+def _service_jobs(batch: Any) -> dict[str, tuple[str, ...]]:
+    """Ids and ARNs of service jobs, for the operations on them alone."""
+    found: list[str] = []
+    for members in BASES["SubmitServiceJob"]:
+        with contextlib.suppress(ClientError):
+            made = batch.submit_service_job(**members)
+            found += [made["jobId"], made["jobArn"]]
+    own = (*found, *found, "no-such-job", "")
+    operations = ("DescribeServiceJob", "UpdateServiceJob", "TerminateServiceJob")
+    return {**{f"{name}.jobId": own for name in operations}, "TerminateServiceJobs.jobs": own}
+
+
 def _tokens(batch: Any) -> dict[str, tuple[str, ...]]:
     """A token of each operation that has pages, as far as there is a second one."""
     found: dict[str, tuple[str, ...]] = {"nextToken": ("x",)}
     for operation in PAGINATED:
         ask = getattr(batch, xform_name(operation))
-        base = BASES["ListJobs"][0] if operation == "ListJobs" else {}
+        base = BASES.get(operation, ({},))[0]
         with contextlib.suppress(ClientError):
             if token := ask(**base, maxResults=1).get("nextToken"):
                 found[f"{operation}.nextToken"] = (token,)
@@ -227,10 +274,22 @@ def _texts(job_ids: list[str]) -> dict[str, tuple[str, ...]]:
         "arn": texts["schedulingPolicyArn"],
         "arns": texts["schedulingPolicyArn"],
         "resourceArn": tuple(arns),
-        "name": (*NAMES, "JOB_NAME", "JOB_DEFINITION", "BEFORE_CREATED_AT", "SHARE_IDENTIFIER", "JOB_STATUS"),
+        "name": (
+            *NAMES,
+            "JOB_NAME",
+            "JOB_DEFINITION",
+            "BEFORE_CREATED_AT",
+            "SHARE_IDENTIFIER",
+            "JOB_STATUS",
+            "QUOTA_SHARE_NAME",
+        ),
         "values": ("job", "seed*", "1700000000000", "RUNNABLE", "blue", f"{ARN}job-definition/seed:1"),
         "value": ("1", "0.25", "512", "2048", "64Mi", "x", "-1"),
         "shareIdentifier": ("blue", "red*", "re", "default"),
+        "quotaShareName": ("seed", "seed", "spare", "other"),
+        "CreateQuotaShare.quotaShareName": NAMES,
+        "serviceRequestPayload": PAYLOADS,
+        "clientToken": ("once", "twice"),
         "capacityUnit": ("NUM_INSTANCES", "ml.m5.large"),
         "targetNodes": ("0:", ":", "0", "0:1", "1:0", "5"),
         "onExitCode": ("1", "1*", "x"),

@@ -20,6 +20,14 @@ def test_volumes_name_folders(tmp_path: Path) -> None:
         read(tmp_path, '[volumes]\nfs-1 = "x"\n')
 
 
+def test_the_data_folder_is_a_path_in_the_file_and_in_a_flag(tmp_path: Path) -> None:
+    assert read(tmp_path, 'data = "~/yard"\n').data == Path.home() / "yard"
+    (file := tmp_path / "batchyard.toml").write_text('data = "/srv/yard"\n')
+    assert read_configuration(file, {"data": tmp_path}).data == tmp_path
+    with pytest.raises(ConfigurationProblem, match="data"):
+        read(tmp_path, "data = 3\n")
+
+
 @pytest.mark.parametrize(
     ("host", "setting", "granted"),
     [("127.0.0.1", None, True), ("127.0.0.1", False, False), ("0.0.0.0", None, False), ("0.0.0.0", True, True)],

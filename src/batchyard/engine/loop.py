@@ -123,6 +123,7 @@ class Engine:
         self._active: dict[AttemptId, Attempt] = {}
         self._ahead: list[Attempt] = []
         self._outranked: tuple[AttemptId, ...] = ()
+        self._unlaunchable: list[x.Report] = []
         self._due_at: Millis | None = None
         self._yard_is_stale = self._is_new_journal = self._has_new_history = False
         self._around = Surroundings(
@@ -236,6 +237,7 @@ class Engine:
     def _turn(self, calls: list[Call], messages: list[x.Message]) -> tuple[float | None, float]:
         """One turn: the seconds until something is due, and how long reports may gather before."""
         reports, position = self._read(messages)
+        reports += self._unlaunchable
         try:
             outcome = self._transact(calls, reports, position)
         except BaseException as error:
@@ -250,7 +252,8 @@ class Engine:
             log.exception("the orders of a tick failed; they are derived anew")
             return RETRY_SECONDS, RETRY_SECONDS
         gather = BATCHING_SECONDS if self._ahead else 0.0
-        return (0.0 if outcome.has_more else self._seconds_until_due()), gather
+        has_more = outcome.has_more or bool(self._unlaunchable)
+        return (0.0 if has_more else self._seconds_until_due()), gather
 
     def _undo(self, calls: list[Call], messages: list[x.Message], error: BaseException) -> None:
         """Nothing of this turn has happened: its callers are told, its messages wait for the next."""
@@ -273,6 +276,7 @@ class Engine:
             if not isinstance(report, x.AttemptStarted):
                 self._held.forget(report.attempt_id)
         is_new, self._position = position != self._position, position
+        self._unlaunchable = []
         self._order()
         if is_new:
             self._executor.acknowledge(position)
@@ -357,7 +361,7 @@ class Engine:
         orders: list[x.Order] = []
         if found.launches:
             with self._database.read() as tx:
-                orders += [self._launch(tx, attempt) for attempt in found.launches]
+                orders += [order for attempt in found.launches if (order := self._launch(tx, attempt)) is not None]
         orders += [x.Stop(a.attempt_id, self._grace_seconds) for a in found.stops]
         orders += [x.Stop(attempt_id, 0.0) for attempt_id in found.strangers]
         orders += self._take_back()
@@ -367,8 +371,19 @@ class Engine:
         self._held.attempts.difference_update(found.strangers)
         self._held.being_stopped.update(a.attempt_id for a in found.stops)
 
-    def _launch(self, tx: Transaction, attempt: Attempt) -> x.Launch:
-        return launch_of(attempt, self._around.terms.get(tx, attempt.key.seq), self._launch_settings)
+    def _launch(self, tx: Transaction, attempt: Attempt) -> x.Launch | None:
+        """The order that starts an attempt. One that cannot be made fails that attempt, in the next turn, and holds
+        back no other."""
+        terms = self._around.terms.get(tx, attempt.key.seq)
+        try:
+            return launch_of(attempt, terms, self._launch_settings)
+        except Exception as error:
+            log.exception("job %s cannot be launched", terms.child_id(attempt.key.array_index))
+            reason = f"CannotStartContainerError: no launch could be made of the job: {error}"
+            self._unlaunchable.append(
+                x.AttemptExited(attempt.attempt_id, self._clock.now(), None, None, reason, failed_to_start=True)
+            )
+            return None
 
     def _waiting_ahead(self) -> list[Attempt]:
         """Attempts that wait for a slot at the executor: none, unless very short jobs were placed ahead."""

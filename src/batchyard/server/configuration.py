@@ -135,7 +135,7 @@ def read_configuration(file: Path | None, flags: dict[str, Any]) -> Configuratio
     settings: dict[str, Any] = {} if file is None else _read(file)
     settings |= {name: value for name, value in flags.items() if value is not None}
     try:
-        configuration = msgspec.convert(settings, Configuration, strict=True)
+        configuration = msgspec.convert(settings, Configuration, strict=True, dec_hook=_from_text)
     except msgspec.ValidationError as problem:
         raise ConfigurationProblem(f"{file or 'flags'}: {problem}") from None
     return _checked(
@@ -147,6 +147,13 @@ def read_configuration(file: Path | None, flags: dict[str, Any]) -> Configuratio
             roles=job_roles.checked(configuration.roles, file),
         )
     )
+
+
+def _from_text(kind: type, value: Any) -> Any:
+    """A path, which TOML has no kind for."""
+    if kind is Path and isinstance(value, str | Path):
+        return Path(value)
+    raise TypeError(f"Expected `{'str' if kind is Path else kind.__name__}`, got `{type(value).__name__}`")
 
 
 def _read(file: Path) -> dict[str, Any]:
