@@ -3,7 +3,6 @@
 import importlib.util
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -11,14 +10,11 @@ import pytest
 from tests.docs.repository import ROOT
 
 GENERATE = ROOT / "tools" / "generate.py"
-SECONDS_MAX = 5.0
 
 
-def test_generated_files_are_current_and_soon_checked() -> None:
-    started = time.monotonic()
+def test_generated_files_are_current() -> None:
     finished = subprocess.run([sys.executable, GENERATE, "--check"], capture_output=True, text=True)
     assert (finished.returncode, finished.stderr) == (0, "")
-    assert time.monotonic() - started < SECONDS_MAX
 
 
 def test_a_stale_file_is_named_with_the_command_that_mends_it(
