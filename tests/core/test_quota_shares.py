@@ -10,6 +10,7 @@ from batchyard.core import reasons
 from batchyard.core.ids import AttemptId, JobSeq, Millis
 from batchyard.core.placement import Candidate, Environment, Plan, QueueHeads, QuotaHeads, Room, Snapshot, plan
 from batchyard.core.quota_shares import Ledger, QuotaShare, Running, quota_share
+from batchyard.core.service_capacity import NUM_INSTANCES
 
 KIND = "ml.m5.large"
 MACHINE = Room(100, 10_000)
@@ -177,3 +178,17 @@ def test_in_share_preemption(preempts: bool, priority: int, expected: list[str])
     running = [run("x", "a", priority=2), run("y", "a", priority=1)]
     head = Candidate(JobSeq(1), Room(1, 1), instance_type=KIND, priority=priority)
     assert preempted(shares, {"a": [head]}, running, 2) == expected
+
+
+def test_instances_of_all_types_are_counted_together_where_the_limit_is_a_number_of_instances() -> None:
+    def counted(name: str, limit: int, borrow: int = 0) -> QuotaShare:
+        return QuotaShare(name, {NUM_INSTANCES: limit}, lends=True, borrow_percent=borrow)
+
+    used = {("a", KIND): 1, ("a", "ml.g5.xlarge"): 1}
+    ledger = Ledger([counted("a", 3), counted("b", 1, borrow=200)], used)
+    assert ledger.has_any("a", "ml.p5.48xlarge")
+    assert (ledger.own("a", KIND), ledger.own("a", "ml.p5.48xlarge")) == (1, 1)
+    ledger.take("b", "ml.p5.48xlarge")
+    assert (ledger.own("b", KIND), ledger.lent("b", KIND)) == (0, 1)
+    ledger.take("b", KIND)
+    assert (ledger.beyond("b", "ml.t3.medium"), ledger.lent("b", KIND)) == (1, 0)

@@ -1,16 +1,18 @@
 """Quota shares: how a queue's training instances are divided, lent and borrowed (F 8.9).
 
-A quota share may hold so many instances of a type as its capacityLimits say. One with LEND_AND_BORROW may hold more, up
-to borrowLimit percent of its own, as long as others that lend leave so many idle (API Reference,
-QuotaShareResourceSharingConfiguration). What a share is entitled to goes before what is borrowed; idle instances are
-lent to who came first (idleResourceAssignmentStrategy FIFO).
+A quota share may hold so many instances of a type as its capacityLimits say, or so many of all types together where the
+unit is NUM_INSTANCES. One with LEND_AND_BORROW may hold more, up to borrowLimit percent of its own, as long as others
+that lend leave so many idle (API Reference, QuotaShareResourceSharingConfiguration). What a share is entitled to goes
+before what is borrowed; idle instances are lent to who came first (idleResourceAssignmentStrategy FIFO).
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from batchyard.core.ids import AttemptId, Millis
+from batchyard.core.service_capacity import NUM_INSTANCES
 
 RESERVE = "RESERVE"
 LEND_AND_BORROW = "LEND_AND_BORROW"
@@ -19,8 +21,8 @@ _UNLIMITED = -1
 
 @dataclass(frozen=True, slots=True)
 class QuotaShare:
-    """`limits` by instance type. `borrow_percent`: of each limit, -1 for any number, 0 for one that does not borrow.
-    `preempts`: whether its jobs of higher priority preempt its own of lower."""
+    """`limits` by instance type, or NUM_INSTANCES alone. `borrow_percent`: of each limit, -1 for any number, 0 for one that
+    does not borrow. `preempts`: whether its jobs of higher priority preempt its own of lower."""
 
     name: str
     limits: Mapping[str, int]
@@ -28,6 +30,10 @@ class QuotaShare:
     borrow_percent: int
     is_open: bool = True
     preempts: bool = False
+
+    def unit(self, instance_type: str) -> str:
+        """What instances of this type are counted as."""
+        return NUM_INSTANCES if NUM_INSTANCES in self.limits else instance_type
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +66,14 @@ class Ledger:
 
     def __init__(self, shares: Sequence[QuotaShare], used: Mapping[tuple[str, str], int]) -> None:
         self._shares = {share.name: share for share in shares}
-        self._used = dict(used)
+        self._used: Counter[tuple[str, str]] = Counter()
+        for (name, instance_type), number in used.items():
+            self._used[name, self._unit(name, instance_type)] += number
 
     def has_any(self, name: str, instance_type: str) -> bool:
         """Whether a share could ever hold an instance of this type: it has some, or borrows without limit."""
         share = self._shares.get(name)
-        return share is not None and (instance_type in share.limits or share.borrow_percent == _UNLIMITED)
+        return share is not None and (share.unit(instance_type) in share.limits or share.borrow_percent == _UNLIMITED)
 
     def own(self, name: str, instance_type: str) -> int:
         """How many more instances a share may hold without borrowing."""
@@ -81,17 +89,22 @@ class Ledger:
         borrowed = sum(max(0, self._beyond(each, instance_type)) for each in self._shares.values())
         most = idle - borrowed
         if share.borrow_percent != _UNLIMITED:
-            limit = share.limits.get(instance_type, 0) * share.borrow_percent // 100
+            limit = share.limits.get(share.unit(instance_type), 0) * share.borrow_percent // 100
             most = min(most, limit - self._beyond(share, instance_type))
         return max(0, most)
 
     def take(self, name: str, instance_type: str) -> None:
         """A share holds one more."""
-        self._used[name, instance_type] = self._used.get((name, instance_type), 0) + 1
+        self._used[name, self._unit(name, instance_type)] += 1
+
+    def _unit(self, name: str, instance_type: str) -> str:
+        share = self._shares.get(name)
+        return instance_type if share is None else share.unit(instance_type)
 
     def _beyond(self, share: QuotaShare, instance_type: str) -> int:
         """How many instances a share holds beyond its limit; negative where it has some left."""
-        return self._used.get((share.name, instance_type), 0) - share.limits.get(instance_type, 0)
+        unit = share.unit(instance_type)
+        return self._used[share.name, unit] - share.limits.get(unit, 0)
 
     def beyond(self, name: str, instance_type: str) -> int:
         """How many instances a share holds that are not its own."""
