@@ -21,8 +21,8 @@ _UNLIMITED = -1
 
 @dataclass(frozen=True, slots=True)
 class QuotaShare:
-    """`limits` by instance type, or NUM_INSTANCES alone. `borrow_percent`: of each limit, -1 for any number, 0 for one that
-    does not borrow. `preempts`: whether its jobs of higher priority preempt its own of lower."""
+    """`limits` by instance type, or NUM_INSTANCES alone. `borrow_percent`: of each limit, -1 for any number, 0 for one
+    that does not borrow. `preempts`: whether its jobs of higher priority preempt its own of lower."""
 
     name: str
     limits: Mapping[str, int]
