@@ -84,7 +84,7 @@ class TaskConformance:
         )
         client.order(order)
         until(lambda: all(text(host, order, position) == "up" for position in (0, 2)))
-        client.order(Stop(order.attempt_id, 5))
+        client.order(Stop(order.attempt_id, 30))
         end = client.ends([order.attempt_id])[order.attempt_id]
         assert isinstance(end, AttemptExited)
         assert sorted(exit_codes(end), key=str) == [143, 143, None]
