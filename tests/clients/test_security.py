@@ -8,14 +8,18 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import boto3
 import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
 from botocore.config import Config
+from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
 from batchyard.wire.replays import AGAIN_SECONDS
-from tests.clients.server_process import ServerProcess
+from tests.clients.server_process import ServerProcess, wait_for
 
 SECRETS = {name: f"secret-of-{name}-" + "x" * 20 for name in ("root", "alice", "reader", "slow", "session")}
 SETTINGS = f"""
@@ -294,3 +298,37 @@ def test_who_asks_too_often_waits_and_gets_through(tmp_path: Path) -> None:
         assert sum(answer["RetryAttempts"] for answer in answers) > 0
     finally:
         server.end()
+
+
+def why(server: ServerProcess, who: str, job_id: str) -> tuple[int, dict[str, Any]]:
+    """Ask `GET /why/{jobId}` with the signature of a caller."""
+    path = f"/why/{quote(job_id)}"
+    request = AWSRequest("GET", f"http://127.0.0.1:{server.port}{path}")
+    SigV4Auth(Credentials(f"AKID{who.upper()}", SECRETS[who]), "batch", "us-east-1").add_auth(request)
+    return send(server, request.prepare())
+
+
+def test_why_is_told_to_who_may_know_and_names_only_what_they_may_see(server: ServerProcess) -> None:
+    root, alice = client(server, "root"), client(server, "alice")
+    amounts = [{"type": "VCPU", "value": "4"}, {"type": "MEMORY", "value": "64"}]
+    overrides = {"resourceRequirements": amounts, "command": ["sleep", "600"]}
+    holder = root.submit_job(**a_job("other", containerOverrides=overrides) | {"jobName": "secret"})["jobId"]
+    array = alice.submit_job(**a_job(arrayProperties={"size": 2}))["jobId"]
+    try:
+        # Jobs of its kind may be short, and placed ahead for a moment.
+        wait_for(lambda: why(server, "root", f"{array}:1")[1]["cause"] == "MACHINE_FULL", "it waits for room")
+        status, found = why(server, "reader", f"{array}:1")
+        assert (status, found["jobId"], found["cause"]) == (200, f"{array}:1", "MACHINE_FULL")
+        assert holder in str(found)
+        status, found = why(server, "alice", f"{array}:1")
+        assert (status, found["cause"]) == (200, "MACHINE_FULL")
+        assert holder not in str(found)
+        assert "secret" not in str(found)
+        assert found["facts"]["holders"][0]["vcpus"] == 4
+        status, found = why(server, "alice", holder)
+        assert (status, found["code"]) == (403, "AccessDeniedException")
+        assert "alice is not authorized to perform: batch:GetWhy" in found["message"]
+        assert ask_for(f"http://127.0.0.1:{server.port}/why/{array}")[0] == 403
+    finally:
+        root.terminate_job(jobId=holder, reason="seen")
+        root.terminate_job(jobId=array, reason="seen")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from batchyard.api.context import Context, Settings
 from batchyard.api.operations import endpoint
+from batchyard.core.access import Principal
 from batchyard.core.refusals import Refusal
 from batchyard.core.service_capacity import InstanceSize, InstanceSizes
 from batchyard.engine.loop import Engine
@@ -87,7 +88,7 @@ class Server:
         """A client's request reaches the engine."""
         found = endpoint(f"batch.{operation}")
         future = self.engine.call(
-            lambda tx: found.function(self._context(tx), request), changes_resources=found.changes_resources
+            lambda tx: found.function(self.context(tx), request), changes_resources=found.changes_resources
         )
         call = Call(operation, request, future)
         self.calls.append(call)
@@ -97,10 +98,12 @@ class Server:
     def read(self, operation: str, request: dict[str, Any]) -> Any:
         """A client's question."""
         with Database.read(self._database) as tx:
-            return endpoint(f"batch.{operation}").function(self._context(tx), request)
+            return endpoint(f"batch.{operation}").function(self.context(tx), request)
 
-    def _context(self, tx: Transaction) -> Context:
-        return Context(tx, self._clock.now(), "us-east-1", self.settings, self.engine.ids, self.engine.terms)
+    def context(self, tx: Transaction, principal: Principal | None = None) -> Context:
+        """The context of one call."""
+        ids, terms = self.engine.ids, self.engine.terms
+        return Context(tx, self._clock.now(), "us-east-1", self.settings, ids, terms, principal)
 
     # ---------------------------------------------------------------------------------------------------- the loop
 

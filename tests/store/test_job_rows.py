@@ -17,6 +17,7 @@ from batchyard.store import job_lists
 from batchyard.store.database import Database
 from batchyard.store.history import HistoryRow
 from batchyard.store.jobs import JobRow
+from batchyard.store.queue_fronts import AHEAD, AHEAD_IN_SHARE
 from batchyard.store.shares import LIVE_SHARES, PLACEABLE_SHARES, SHARE_HEADS
 from batchyard.store.transaction import Transaction, TransactionLost
 from tests.core.rows import attempt, terms
@@ -295,6 +296,11 @@ def _with_values(statement: str) -> str:
         (
             "ix_jobs_placeable_share (queue_id=? AND share_identifier=? AND consumes=? AND scheduling_priority<?",
             _with_values(SHARE_HEADS),
+        ),
+        *(("ix_jobs_placeable", _with_values(statement)) for statement in AHEAD),
+        *(
+            ("ix_jobs_placeable_share (queue_id=? AND share_identifier=? AND consumes=?", _with_values(statement))
+            for statement in AHEAD_IN_SHARE
         ),
         ("ix_consumable_needs_job", "SELECT * FROM consumable_needs WHERE job_seq IN (1, 2)"),
         ("ix_jobs_misfit", f"{JOBS} WHERE status IN ('RUNNABLE') AND status_reason LIKE 'MISCONFIGURATION:%'"),

@@ -129,13 +129,14 @@ class QuotaHeads:
 @dataclass(frozen=True, slots=True)
 class QueueHeads:
     """The first jobs of a queue in the order they are to be served; `environments` by name, best first. A queue with
-    `fair` or `quota` is served by that instead of `candidates`."""
+    `fair` or `quota` is served by that instead of `candidates`. `queue_id`: for who wants to know which it is."""
 
     priority: int
     environments: tuple[str, ...]
     candidates: Iterable[Candidate]
     fair: FairHeads | None = None
     quota: QuotaHeads | None = None
+    queue_id: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +167,8 @@ class Plan:
     without_capacity: those of them for which the machine has no room, though a compute environment would have some.
     is_cut_short: whether queues were left out, since the whole machine is held. reserved: jobs whose turn it is, and
     that wait because the rest of the queue's vCPUs is reserved for shares that are not active.
-    preempted: attempts to stop, since jobs of quota shares have a better claim to their instances."""
+    preempted: attempts to stop, since jobs of quota shares have a better claim to their instances. promised: consumable
+    resources of which a job waits for more, with the first that does; nothing after it gets any."""
 
     placements: list[Placement] = field(default_factory=list)
     misfits: dict[JobSeq, str] = field(default_factory=dict)
@@ -175,6 +177,7 @@ class Plan:
     is_cut_short: bool = False
     reserved: set[JobSeq] = field(default_factory=set)
     preempted: list[AttemptId] = field(default_factory=list)
+    promised: dict[str, JobSeq] = field(default_factory=dict)
 
 
 _QuotaLine = tuple[Candidate, str, Iterator[Candidate]]
@@ -206,7 +209,6 @@ class _Planner:
         self.held_back: set[str] = set()
         self.machine_is_held = False
         self.supplied: dict[str, int] = {}
-        self.claimed: set[str] = set()
         self.result = Plan()
 
     def run(self) -> Plan:
@@ -321,7 +323,8 @@ class _Planner:
         number = self._supply(candidate, most) if candidate.consumes else most
         left = self._place(candidate, number, [e for e in open_to if e.name not in self.held_back])
         if left or number < most:
-            self.claimed.update(name for name, _ in candidate.consumes)
+            for name, _ in candidate.consumes:
+                self.result.promised.setdefault(name, candidate.seq)
         if left:
             self._hold(candidate, open_to)
             return None
@@ -334,7 +337,7 @@ class _Planner:
 
     def _supply(self, candidate: Candidate, most: int) -> int:
         """How many of `most` units the consumable resources suffice for, less what this plan has taken or promised."""
-        if any(name in self.claimed for name, _ in candidate.consumes):
+        if any(name in self.result.promised for name, _ in candidate.consumes):
             return 0
         supplies = self.snapshot.supplies
         counts = [(supplies[name].free - self.supplied.get(name, 0)) // wanted for name, wanted in candidate.consumes]

@@ -33,6 +33,14 @@ def is_retried(
     """
     if retry_strategy is None or attempt >= retry_strategy["attempts"]:
         return False
+    entry = matching_entry(retry_strategy, exit_code=exit_code, reason=reason, status_reason=status_reason)
+    return entry is None or str(entry["action"]).upper() == "RETRY"
+
+
+def matching_entry(
+    retry_strategy: Mapping[str, Any], *, exit_code: int | None, reason: str | None, status_reason: str | None
+) -> Mapping[str, Any] | None:
+    """The entry of evaluateOnExit that decides on a failed attempt; None where none does."""
     values = {
         "onStatusReason": status_reason,
         "onReason": reason,
@@ -41,5 +49,6 @@ def is_retried(
     for entry in retry_strategy.get("evaluateOnExit") or ():
         conditions = [(entry[name], value) for name, value in values.items() if entry.get(name) is not None]
         if all(matches(pattern, value) for pattern, value in conditions):
-            return str(entry["action"]).upper() == "RETRY"
-    return True
+            decisive: Mapping[str, Any] = entry
+            return decisive
+    return None

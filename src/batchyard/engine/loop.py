@@ -33,6 +33,7 @@ from batchyard.core.placement import Room
 from batchyard.engine.blocked import Blocked
 from batchyard.engine.clock import Clock, Ids, RandomIds, SystemClock
 from batchyard.engine.launches import BARE, LaunchSettings, launch_of
+from batchyard.engine.outlook import Outlook
 from batchyard.engine.pace import Pace
 from batchyard.engine.retention import Retention
 from batchyard.engine.shares import Holders
@@ -201,6 +202,11 @@ class Engine:
     def ids(self) -> Ids:
         """Where new ids come from."""
         return self._around.ids
+
+    @property
+    def outlook(self) -> Outlook:
+        """What plans depend on besides rows, as it is now; from any thread."""
+        return Outlook(self._around.machine, self._around.pace, self._held.is_connected)
 
     def _receive(self, message: x.Message) -> None:
         with self._bell:

@@ -109,7 +109,7 @@ def snapshot(
         first = _Candidates(changes, queue.id, machine, pace, queue.id in consuming)
         divided = yard.quota_shares.get(queue.id)
         quota = None if divided is None else quota_heads(changes, queue.id, divided, instances_held.get(queue.id, ()))
-        queues.append(QueueHeads(queue.priority, names, first, fair, quota))
+        queues.append(QueueHeads(queue.priority, names, first, fair, quota, queue.id))
     return Snapshot(machine, free, environments, queues, _Supplies(changes.tx))
 
 

@@ -30,6 +30,7 @@ from batchyard.server.configuration import Configuration, Instance
 from batchyard.server.data_folder import DataFolder
 from batchyard.server.dispatch import OperationDispatch
 from batchyard.server.event_streams import EventStreams
+from batchyard.server.explanations import Explanations
 from batchyard.server.gate import Gate
 from batchyard.server.job_roles import RoleSource
 from batchyard.server.task_app import create_task_app
@@ -100,7 +101,8 @@ class Yard:
         gate = Gate(chosen.auth.keys, chosen.limits.requests_per_second)
         streams = EventStreams(self._database, gate, self._dispatch.context)
         self._engine.history_watchers.append(streams.bell.ring)
-        app = create_app(self._dispatch, gate=gate, routes=[streams.route])
+        explanations = Explanations(self._dispatch, gate, lambda: self._engine.outlook)
+        app = create_app(self._dispatch, gate=gate, routes=[streams.route, explanations.route])
         tasks = create_task_app(self._dispatch, self._tokens, self._roles)
         served = by_port(app, {self._listener.getsockname()[1]: tasks})
         gc.freeze()  # the service model stays for good; going over it in each full collection would halt all for 0.1 s

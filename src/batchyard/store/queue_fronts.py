@@ -12,6 +12,16 @@ _MISFITS = (
     " AND status IN ('RUNNABLE', 'PENDING') AND seq > ? ORDER BY seq LIMIT ?"
 )
 
+_COUNT = "SELECT count(*) FROM (SELECT 1 FROM jobs WHERE queue_id = ? AND placeable = 1 AND consumes = {consumes}"
+AHEAD = tuple(f"{_COUNT.format(consumes=consumes)} AND seq < ? LIMIT ?)" for consumes in (0, 1))
+AHEAD_IN_SHARE = tuple(
+    f"{_COUNT.format(consumes=consumes)} AND share_identifier = ? AND share_identifier IS NOT NULL"
+    f" AND {before} LIMIT ?)"
+    for before in ("scheduling_priority > ?", "scheduling_priority = ? AND seq < ?")
+    for consumes in (0, 1)
+)
+"""Each walks along the part of one index that it counts, and no further than it is to count."""
+
 
 class QueueFronts:
     """Reads alone."""
@@ -27,6 +37,19 @@ class QueueFronts:
     def misfits(self, queue_id: int, limit: int) -> list[JobRow]:
         """At most `limit` jobs that are RUNNABLE and could never fit, in order of submission."""
         return [job_row(r) for r in self._run(_MISFITS, (queue_id, -1, limit))]
+
+    def ahead(self, queue_id: int, seq: JobSeq, most: int) -> int:
+        """How many jobs of a queue with something to place were submitted before job `seq`; counts to `most`."""
+        values = (queue_id, seq, most)
+        return min(most, sum(int(self._run(statement, values).scalar_one()) for statement in AHEAD))
+
+    def ahead_in_share(self, queue_id: int, share: str, priority: int, seq: JobSeq, most: int) -> int:
+        """How many jobs of a share with something to place are served before job `seq` of this scheduling priority;
+        counts to `most`."""
+        higher, equal = (queue_id, share, priority, most), (queue_id, share, priority, seq, most)
+        values = (higher, higher, equal, equal)
+        counted = (self._run(s, v).scalar_one() for s, v in zip(AHEAD_IN_SHARE, values, strict=True))
+        return min(most, sum(map(int, counted)))
 
     def runnable_since(self, seq: JobSeq) -> Millis:
         """When a single job that is RUNNABLE became so for the last time."""
