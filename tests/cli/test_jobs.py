@@ -1,7 +1,12 @@
 """Submitting, watching, listing, reading and ending jobs, as a person does."""
 
+import contextlib
+import http.server
 import signal
+import threading
+import urllib.request
 import uuid
+from collections.abc import Iterator
 
 import pytest
 
@@ -212,14 +217,18 @@ def test_why_names_dependencies_capacity_and_failures(batchyard: Terminal) -> No
     dependent = batchyard("submit", "--depends-on", holder, "--", "true").job_id
     huge = batchyard("submit", "--vcpus", "64", "--", "true").job_id
     wait_for(lambda: status(batchyard, holder) == "RUNNING", "the holder runs")
-    assert f"4 vCPU  {name} ({holder})" in batchyard("why", waiting).output
-    assert f"depends on {name} ({holder}), which is RUNNING" in batchyard("why", dependent).output
+    wait_for(lambda: status(batchyard, waiting) == "RUNNABLE", "what may have been placed ahead is taken back")
+    assert f"{name} ({holder}) holds 4 vCPUs and" in batchyard("why", waiting).output
+    assert f"{name} ({holder}) is RUNNING" in batchyard("why", dependent).output
     assert "It can never be placed" in batchyard("why", huge).output
     batchyard("terminate", holder, huge)
     assert batchyard("watch", dependent).exit_code == 1
     explained = batchyard("why", dependent, "-o", "json").json
     assert explained["status"] == "FAILED"
-    assert explained["why"][:2] == ["Dependent Job failed", "It never ran."]
+    assert explained["cause"] == "FAILED"
+    assert explained["why"] == [
+        f"It failed without having run, since what it depends on failed: {name} ({holder}) is FAILED."
+    ]
     assert "ended by SIGTERM" in batchyard("why", holder).output
 
 
@@ -229,7 +238,62 @@ def test_why_explains_the_children_of_an_array(batchyard: Terminal) -> None:
     assert "Child 2:" in said
     assert "Child 5:" in said
     assert "Child 1:" not in said
-    assert "Exit code 1." in said
+    assert "exit code 1" in said
+
+
+def test_why_of_a_server_without_the_page_puts_together_what_the_api_tells(
+    batchyard: Terminal, server: ServerProcess
+) -> None:
+    """As of AWS itself: another port, where everything but the page is handed on."""
+    name = unique("holder")
+    holder = batchyard("submit", "--name", name, "--vcpus", "4", "--", "sleep", "600").job_id
+    waiting = batchyard("submit", "--vcpus", "4", "--", "true").job_id
+    dependent = batchyard("submit", "--depends-on", holder, "--", "true").job_id
+    wait_for(lambda: status(batchyard, holder) == "RUNNING", "the holder runs")
+    wait_for(lambda: status(batchyard, waiting) == "RUNNABLE", "what may have been placed ahead is taken back")
+    with without_pages(server.url) as url:
+        apart = Terminal(url)
+        assert f"4 vCPU  {name} ({holder})" in apart("why", waiting).output
+        assert f"depends on {name} ({holder}), which is RUNNING" in apart("why", dependent).output
+        batchyard("terminate", holder)
+        assert batchyard("watch", dependent).exit_code == 1
+        explained = apart("why", dependent, "-o", "json").json
+        assert explained["why"][:2] == ["Dependent Job failed", "It never ran."]
+        assert "ended by SIGTERM" in apart("why", holder).output
+        said = apart("why", failing_array(batchyard, unique("why"))).output
+        assert "Child 2:" in said
+        assert "Exit code 1." in said
+
+
+@contextlib.contextmanager
+def without_pages(url: str) -> Iterator[str]:
+    """The same server as one that has the API alone."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            asked = urllib.request.Request(url + self.path, body, dict(self.headers), method="POST")
+            with urllib.request.urlopen(asked, timeout=20) as answer:
+                self._answer(answer.status, answer.read())
+
+        def do_GET(self) -> None:
+            self._answer(404, b"<html>nothing here</html>")
+
+        def _answer(self, status: int, body: bytes) -> None:
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
 
 
 def test_ctrl_c_leaves_the_job_alone(batchyard: Terminal) -> None:

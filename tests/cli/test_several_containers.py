@@ -151,5 +151,5 @@ def test_a_task_that_waits_says_what_it_needs_in_all(yard: Yard, batchyard: Term
     waiting = task(yard, {**part("app", "true"), "resourceRequirements": wide})
     yard.until(waiting, "RUNNABLE")
     why = batchyard("why", waiting).output
-    assert "It needs 3 vCPU" in why
-    assert "2 vCPU  job" in why
+    assert "it needs 3 vCPUs" in why
+    assert "holds 2 vCPUs" in why

@@ -4,7 +4,6 @@ import json
 import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
-from urllib.parse import urlencode
 
 import typer
 
@@ -101,16 +100,10 @@ def _stream(
 
 def _lines(connection: "Connection", query: list[tuple[str, str]], position: str | None) -> Iterator[bytes]:
     """The lines of a stream, signed as every call is."""
-    from botocore.auth import SigV4Auth
-    from botocore.awsrequest import AWSRequest
-    from botocore.httpsession import URLLib3Session
+    from batchyard.cli import pages
 
     headers = {} if position is None else {"Last-Event-ID": position}
-    url = f"{(connection.endpoint_url or '').rstrip('/')}/events"
-    request = AWSRequest("GET", f"{url}?{urlencode(query)}" if query else url, headers, stream_output=True)
-    session = connection.session
-    SigV4Auth(session.get_credentials(), "batch", session.get_config_variable("region")).add_auth(request)
-    answer = URLLib3Session(timeout=_READ_SECONDS).send(request.prepare())
+    answer = pages.get(connection, "/events", query, headers, seconds=_READ_SECONDS)
     if answer.status_code != 200:
         raise CommandProblem(_refusal(answer.content))
     return iter(answer.raw)

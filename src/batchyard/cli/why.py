@@ -1,8 +1,10 @@
 """`batchyard why`: why a job waits, or how it came to its end."""
 
-from typing import TYPE_CHECKING
+import json
+from typing import TYPE_CHECKING, Any
 
 from batchyard.cli.options import EndpointUrl, JobReference, Output, OutputForm, Queue
+from batchyard.cli.problem import CommandProblem
 
 if TYPE_CHECKING:
     from batchyard.cli.connection import Connection
@@ -12,6 +14,7 @@ if TYPE_CHECKING:
 SIGNAL_EXIT = 128
 """A shell's way to say that a signal ended a command: 128 and its number."""
 
+_PATIENCE_SECONDS = 30.0
 _NAMED_MAX = 5
 """Of equal things, so many are named and the rest are counted."""
 
@@ -21,22 +24,61 @@ def why(
 ) -> None:
     """Say why a job waits, or why it failed.
 
-    A job waits for jobs that it depends on, for those before it in its queue, or for who holds the capacity.
+    A job waits for jobs that it depends on, for those before it in its queue, or for who holds the capacity. A
+    Batchyard is asked for its own explanation, in which the scheduler has its say; of AWS, what the API tells is put
+    together.
     """
     from batchyard.cli import screen
     from batchyard.cli.connection import connect
-    from batchyard.cli.jobs import find_job
+    from batchyard.cli.jobs import find_job, job_id_of
 
     connection = connect(endpoint_url)
-    found = find_job(connection, queue, job)
-    sentences = explain(connection, found)
+    told = None if connection.is_aws else _told_by_server(connection, job_id_of(connection, queue, job))
+    if told is None:
+        found = find_job(connection, queue, job)
+        told = {"jobId": found["jobId"], "jobName": found["jobName"], "status": found["status"]}
+        told["why"] = explain(connection, found)
+    else:
+        told["why"] = [told["sentence"], *told["details"]]
+        if told["cause"] == "FAILED":
+            told["why"] += _of_several_containers(connection, told["jobId"])
+        if "logStreamName" in told["facts"]:
+            told["why"].append(f"What it wrote: `batchyard logs {told['jobId']}`.")
     if output is OutputForm.JSON:
-        screen.print_json({"jobId": found["jobId"], "status": found["status"], "why": sentences})
+        screen.print_json(told)
         return
     console = screen.console()
-    console.print(screen.status_text(found["status"]), f" {found['jobName']}  {found['jobId']}", sep="", markup=False)
-    for sentence in sentences:
+    console.print(screen.status_text(told["status"]), f" {told['jobName']}  {told['jobId']}", sep="", markup=False)
+    for sentence in told["why"]:
         console.print("  " + screen.plain(sentence).plain, markup=False)
+
+
+def _of_several_containers(connection: "Connection", job_id: str) -> list[str]:
+    """Which containers of a task, a pod or nodes made it fail; of others the page has said all."""
+    from batchyard.cli.jobs import describe
+
+    return [
+        words for job in describe(connection, [job_id]).values() if "container" not in job for words in _culprits(job)
+    ]
+
+
+def _told_by_server(connection: "Connection", job_id: str) -> dict[str, Any] | None:
+    """What `GET /why` answers; None of a server that has no such page, or knows no such job. Raises CommandProblem with
+    the words of one that does not tell this caller."""
+    from batchyard.cli import pages
+
+    answer = pages.get(connection, f"/why/{job_id}", seconds=_PATIENCE_SECONDS)
+    try:
+        found: Any = json.loads(answer.content)
+    except ValueError:
+        return None
+    if not isinstance(found, dict):
+        return None
+    if answer.status_code == 200 and {"sentence", "details", "cause", "facts", "status"} <= found.keys():
+        return found
+    if answer.status_code in (401, 403):
+        raise CommandProblem(str(found.get("message", "The server does not say.")))
+    return None
 
 
 def explain(connection: "Connection", job: "Job") -> list[str]:
@@ -188,14 +230,28 @@ def _why_running(job: "Job") -> list[str]:
 
 
 def _why_failed(connection: "Connection", job: "Job") -> list[str]:
-    from batchyard.cli.containers import culprits, parts_of_attempts, streams
+    from batchyard.cli.containers import parts_of_attempts, streams
     from batchyard.cli.jobs import is_array
 
     sentences = [job["statusReason"]] if job.get("statusReason") else []
     if is_array(job):
         return sentences + _why_children_failed(connection, job)
+    sentences += _culprits(job)
+    if not parts_of_attempts(job):
+        sentences.append("It never ran.")
+        sentences += [words for words in _open_dependencies(connection, job) if "FAILED" in words]
+    if any(streams(job)):
+        sentences.append(f"What it wrote: `batchyard logs {job['jobId']}`.")
+    return sentences
+
+
+def _culprits(job: "Job") -> list[str]:
+    """How the containers ended that made the job fail."""
+    from batchyard.cli.containers import culprits, parts_of_attempts
+
     attempts = len(parts_of_attempts(job))
     last = f" in the last of {attempts} attempts" if attempts > 1 else ""
+    sentences = []
     for part in culprits(job):
         named = f"Container {part.name}: " if part.name else ""
         if words := part.members.get("reason"):
@@ -203,11 +259,6 @@ def _why_failed(connection: "Connection", job: "Job") -> list[str]:
         if part.exit_code is not None:
             code = f"{part.exit_code}{_meaning(part.exit_code)}{last}"
             sentences.append(f"{named}exit code {code}." if named else f"Exit code {code}.")
-    if not attempts:
-        sentences.append("It never ran.")
-        sentences += [words for words in _open_dependencies(connection, job) if "FAILED" in words]
-    if any(streams(job)):
-        sentences.append(f"What it wrote: `batchyard logs {job['jobId']}`.")
     return sentences
 
 
