@@ -142,8 +142,10 @@ class Placing:
         if quota is None or share is None:
             return {"quotaShareName": name, "state": "DELETED"}
         state = "ENABLED" if share.is_open else "DISABLED"
-        limit, used = share.limits.get(kind, 0), quota.used.get((name, kind), 0)
-        return {"quotaShareName": name, "state": state, "capacityUnit": kind, "limit": limit, "used": used}
+        unit = share.unit(kind)
+        used = sum(n for (who, each), n in quota.used.items() if who == name and share.unit(each) == unit)
+        limit = share.limits.get(unit, 0)
+        return {"quotaShareName": name, "state": state, "capacityUnit": unit, "limit": limit, "used": used}
 
     # ------------------------------------------------------------------------------------------ who holds it
 

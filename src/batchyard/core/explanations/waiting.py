@@ -11,6 +11,7 @@ from batchyard.core.fair_share import Standing
 from batchyard.core.ids import Millis
 from batchyard.core.placement import Environment, Room
 from batchyard.core.resources import DISABLED, JobQueue
+from batchyard.core.service_capacity import NUM_INSTANCES
 from batchyard.core.time_limits import BlockedJob
 
 POSITIONS_MAX = 1000
@@ -238,13 +239,14 @@ def _reservation(waiting: Waiting, _verdict: Verdict, situation: Situation) -> E
 
 
 def _quota_share(waiting: Waiting, _verdict: Verdict, situation: Situation) -> Explanation:
-    quota, kind = situation.quota or {}, waiting.candidate.instance_type
+    quota = situation.quota or {}
     if quota.get("state") == DISABLED:
         sentence = f"Its quota share {waiting.place.share} is DISABLED."
     else:
         used, limit = quota.get("used", 0), counted(quota.get("limit", 0), "instance")
+        kind = "" if quota.get("capacityUnit") == NUM_INSTANCES else f" {waiting.candidate.instance_type}"
         sentence = (
-            f"Its quota share {waiting.place.share} holds {used} of its {limit} {kind}, and can borrow no more now. "
+            f"Its quota share {waiting.place.share} holds {used} of its {limit}{kind}, and can borrow no more now. "
             f"{_held_by(situation)}"
         )
     return Explanation(Cause.QUOTA_SHARE_LIMIT, sentence.rstrip(), (), {"quotaShare": quota})
