@@ -40,7 +40,7 @@ def test_a_plain_container_asks_for_its_limits_and_nothing_else() -> None:
 def test_every_member_of_the_isolation_has_its_place() -> None:
     host = body(
         launch("true"),
-        replace(AROUND, cpu_quota=True, is_cgroup_v1=True),
+        replace(AROUND, network="none", cpu_quota=True, is_cgroup_v1=True),
         privileged=True,
         read_only_root=True,
         init_process=True,
@@ -49,7 +49,6 @@ def test_every_member_of_the_isolation_has_its_place() -> None:
         mounts=(Mount("/in", source="/out", read_only=True), Mount("/own", volume="v")),
         tmpfs=(Tmpfs("/t", 3, ("noexec",)),),
         devices=(Device("/dev/null", "/dev/n", "r"),),
-        network="none",
         pid_mode="host",
         ipc_mode="task",
         capabilities_added=("NET_RAW",),

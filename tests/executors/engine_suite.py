@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from batchyard.core.ids import container_id
 from batchyard.executors.interface import (
     AttemptExited,
     AttemptLost,
@@ -35,10 +36,92 @@ from tests.executors.conformance import (
     until,
 )
 from tests.executors.engines import OwnEngine
-from tests.executors.launches import launch, shell
+from tests.executors.launches import launch, part, shell, task
+from tests.executors.task_conformance import TaskConformance, exit_codes, text
 
 if TYPE_CHECKING:
     from batchyard.core.ids import AttemptId
+
+
+class EngineTaskSuite(TaskConformance):
+    """Attempts of several containers."""
+
+    def test_containers_of_a_task_share_a_network_that_is_not_the_hosts(self, host: Host) -> None:
+        """The first that waits for none has it, and starts before those that share it."""
+        show, isolation = "readlink /proc/self/ns/net", Isolation(network="none", init_process=True)
+        order = task(
+            part("app", show, ("side", "START"), isolation=isolation),
+            part("side", f"{show}; sleep 5", isolation=isolation, essential=False),
+            part("host", show, isolation=Isolation(), node=1),
+        )
+        (end,) = host.connect().run(order)
+        assert end.exit_code == 0, end
+        mine, sides = text(host, order, 0), text(host, order, 1)
+        assert mine == sides != text(host, order, 2)
+
+    def test_volumes_without_a_source_are_shared_and_gone_with_the_attempt(self, host: Host, engine: OwnEngine) -> None:
+        isolation = Isolation(mounts=(Mount("/shared", volume="v"),))
+        order = task(
+            part("app", "cat /shared/file", ("first", "SUCCESS"), isolation=isolation),
+            part("first", "echo text >/shared/file", isolation=isolation, essential=False),
+        )
+        client = host.connect()
+        (end,) = client.run(order)
+        assert (end.exit_code, text(host, order, 0)) == (0, "text")
+        client.executor.acknowledge(client.position)
+        second = container_id(order.attempt_id, 1)
+        until(lambda: not engine.names_with(order.attempt_id) and not engine.names_with(second))
+
+    def test_a_task_goes_on_after_a_restart_where_it_was(self, host: Host, tmp_path: Path) -> None:
+        """What was never begun is begun then, what ended meanwhile counts, and nothing runs twice."""
+        note, gate = tmp_path / "note", tmp_path / "gate"
+        order = task(
+            part("app", f"echo app >>{note}; exit 4", ("first", "SUCCESS")),
+            part("first", f"echo first >>{note}; while [ ! -e {gate} ]; do sleep 0.05; done", essential=False),
+            part("never", f"echo never >>{note}", ("quick", "SUCCESS"), essential=False),
+            part("quick", f"echo quick >>{note}; exit 1", essential=False),
+        )
+        first = host.connect()
+        first.started(order)
+        until(lambda: note.exists() and len(note.read_text().split()) == 2)
+        first.executor.close()
+        gate.touch()
+        second = host.connect(first.position)
+        assert second.observed[0].attempts == {order.attempt_id}
+        end = second.ends([order.attempt_id])[order.attempt_id]
+        assert isinstance(end, AttemptExited)
+        assert (end.exit_code, exit_codes(end)) == (4, [4, 0, None, 1])
+        assert sorted(note.read_text().split()) == ["app", "first", "quick"]
+
+    def test_a_task_that_waits_for_its_turn_waits_across_a_restart(
+        self, host: Host, engine: OwnEngine, tmp_path: Path
+    ) -> None:
+        gate = tmp_path / "gate"
+        wait = f"while [ ! -e {gate} ]; do sleep 0.05; done"
+        running, waiting = task(part("a", wait), part("b", wait)), task(part("a", "exit 3"), part("b", "exit 3"))
+        first = host.connect(vcpus=0.5)
+        first.started(running)
+        first.order(waiting)
+        second = container_id(waiting.attempt_id, 1)
+        until(lambda: bool(engine.names_with(second)) and bool(engine.names_with(waiting.attempt_id)))
+        first.executor.close()
+        client = host.connect(first.position, vcpus=0.5)
+        assert client.observed[0].attempts == {running.attempt_id, waiting.attempt_id}
+        gate.touch()
+        ends = client.ends([running.attempt_id, waiting.attempt_id])
+        end = ends[waiting.attempt_id]
+        assert isinstance(end, AttemptExited)
+        assert end.exit_code == 3
+
+    def test_a_member_removed_by_somebody_else_ends_the_rest(self, host: Host, engine: OwnEngine) -> None:
+        client = host.connect()
+        order = task(part("app", "echo up; sleep 60"), part("side", "echo up; sleep 60", essential=False))
+        client.order(order)
+        until(lambda: all(text(host, order, position) == "up" for position in (0, 1)))
+        engine.remove(container_id(order.attempt_id, 1))
+        end = client.ends([order.attempt_id])[order.attempt_id]
+        assert isinstance(end, AttemptLost)
+        assert end.started_at is not None
 
 
 class EngineSuite(ExecutorConformance):

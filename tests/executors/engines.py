@@ -19,7 +19,7 @@ import pytest
 from batchyard.containers.engine_api import EngineApi
 from batchyard.containers.executor import ContainerExecutor
 from batchyard.containers.workshop import EngineSettings
-from batchyard.executors.interface import Isolation, Launch, Mount, Order
+from batchyard.executors.interface import Container, Isolation, Launch, Mount, Order
 
 IMAGE = "localhost/batchyard-test/busybox:1"
 _START_SECONDS = 30.0
@@ -172,14 +172,17 @@ class OnImage(ContainerExecutor):
         super().order([self._fitted(order) if isinstance(order, Launch) else order for order in orders])
 
     def _fitted(self, launch: Launch) -> Launch:
-        (container,) = launch.containers
+        """Those of tasks get an init process, as shells of the host have one."""
+        return replace(launch, containers=tuple(self._fit(each, len(launch.containers)) for each in launch.containers))
+
+    def _fit(self, container: Container, of: int) -> Container:
         if container.image != "busybox":
-            return launch
-        isolation = container.isolation or Isolation()
+            return container
+        isolation = container.isolation or Isolation(init_process=of > 1)
         if self.shared is not None:
             mount = Mount(str(self.shared), source=str(self.shared))
             isolation = replace(isolation, mounts=(*isolation.mounts, mount))
-        return replace(launch, containers=(replace(container, image=IMAGE, isolation=isolation),))
+        return replace(container, image=IMAGE, isolation=isolation)
 
 
 def executor(engine: OwnEngine, data: Path, shared: Path | None = None, **settings: object) -> OnImage:

@@ -7,16 +7,19 @@ from pathlib import Path
 
 import pytest
 
+from batchyard.containers.finding import find_engine
+from batchyard.server.choice_of_executor import choose_executor
+from batchyard.server.configuration import Configuration
 from tests.clients.server_process import ServerProcess, steady_port, wait_for
 from tests.clients.yard import client
 from tests.executors.conformance import Host
-from tests.executors.engine_suite import EngineSuite
+from tests.executors.engine_suite import EngineSuite, EngineTaskSuite
 from tests.executors.engines import IMAGE, OwnEngine, executor, own_engine
 
 pytestmark = pytest.mark.process
 
-SIZE = 20
-KILLS = 6
+SIZE = 12
+KILLS = 4
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +35,7 @@ def host(engine: OwnEngine, tmp_path: Path) -> Iterator[Host]:
     host.close()
 
 
-class TestPodman(EngineSuite):
+class TestPodman(EngineSuite, EngineTaskSuite):
     """The contract and what containers add to it."""
 
 
@@ -85,3 +88,16 @@ def test_a_server_killed_again_and_again_loses_and_doubles_nothing(
     own = set(engine.names_with("batchyard-")) - others
     wait_for(lambda: not own & set(engine.names_with("batchyard-")) or None, "no container is left behind", 30)
     server.end()
+
+
+def test_auto_takes_podman_where_oci_cannot_work(
+    engine: OwnEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("CONTAINER_HOST", engine.address)
+    monkeypatch.delenv("DOCKER_HOST", raising=False)
+    if find_engine("docker") is not None:
+        pytest.skip("docker answers on this machine, and is taken first")
+    choice = choose_executor(Configuration(data=tmp_path, executor="auto"))
+    assert choice.name == "podman"
+    assert "not oci: crun is missing" in choice.why

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from batchyard.executors.interface import Launch
+from batchyard.executors.interface import Isolation, Launch
 from batchyard.executors.process import ProcessExecutor, stop_supervisor
-from batchyard.executors.secrets import SecretSource, WithSecrets, resolver
+from batchyard.executors.secrets import SecretSource, WithSecrets, registry_credentials, resolver
 from tests.executors.conformance import Host, the_only
 from tests.executors.launches import shell
 
@@ -91,3 +91,23 @@ def test_a_secret_that_cannot_be_had_is_a_start_that_failed(host: Host) -> None:
         "ResourceInitializationError: unable to pull secrets or registry auth: failing: its command ended with 3"
     )
     assert the_only(client.run(shell("true"))).exit_code == 0
+
+
+def test_the_credentials_of_a_registry_are_a_secret_of_two_members(tmp_path: Path) -> None:
+    (tmp_path / "login").write_text(json.dumps({"username": "me", "password": VALUE}))
+    resolve = resolver({ARN: SecretSource(file=str(tmp_path / "login"))})
+    assert registry_credentials(ARN, resolve) == ("me", VALUE)
+    (tmp_path / "login").write_text(json.dumps({"username": "me"}))
+    with pytest.raises(ValueError, match="password"):
+        registry_credentials(ARN, resolve)
+
+
+def test_a_launch_whose_registry_cannot_be_opened_fails_and_says_why(host: Host) -> None:
+    order = shell("true")
+    isolation = Isolation(credentials_parameter="unknown")
+    order = replace(order, containers=(replace(order.containers[0], isolation=isolation),))
+    end = the_only(host.connect().run(order))
+    assert end.failed_to_start
+    assert (end.reason or "").startswith(
+        "ResourceInitializationError: unable to pull secrets or registry auth: unknown"
+    )

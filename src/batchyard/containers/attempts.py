@@ -1,108 +1,82 @@
-"""The life of attempts as containers, decided in one thread; what asks the engine is done by others and told here.
+"""The life of attempts: waiting for their turn, running, ending when the last of their containers has ended.
 
-made (the container exists) -> its turn has come (it holds its slot) -> accepted in the journal -> started -> its end is
-told by the engine's events -> judged -> its output is all in the log -> ended. Making comes before waiting, so that the
-container itself is what keeps an attempt in the queue across a restart; only what needs GPUs is made when it has them.
+made (all containers exist) -> its turn has come (it holds its slot) -> accepted in the journal -> its containers are
+started and stopped as core.tasks says -> ended. Making comes before waiting, so that the containers themselves are what
+keeps an attempt in the queue across a restart; only what needs GPUs is made when it has them.
+
+After a restart the engine says how far each container has come. A container of several that was never begun, of which
+the note on disk knows, is simply started when it is its turn. One that may have been begun and has not started decides
+its attempt: see `Runs.catch_up`.
 """
 
 import heapq
-import logging
-import time
-from collections import OrderedDict
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from enum import Enum
-from typing import Any, TypeVar
+from collections import OrderedDict, defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import msgspec
-import psutil
 
-from batchyard.containers.creation import CannotStart
-from batchyard.containers.engine_api import ContainerState, EngineGone
-from batchyard.containers.output import EngineTail, FileReader, FileTail, Transcript
-from batchyard.containers.workshop import ATTEMPT_LABEL, TERMS_LABEL, Made, Terms, Workshop
+from batchyard.containers.output import FileReader
+from batchyard.containers.runs import UNSTARTED, Chores, Phase, Run, Runs, now_millis
+from batchyard.containers.terms import Terms, run_ids, terms_of
+from batchyard.containers.workshop import ATTEMPT_LABEL, TERMS_LABEL, Made, Workshop
 from batchyard.core.ids import AttemptId, Millis
-from batchyard.core.reasons import OUT_OF_MEMORY
-from batchyard.executors.interface import AttemptExited, AttemptLost, AttemptReturned, Capacity, Launch
+from batchyard.core.tasks import ContainerState, next_steps
+from batchyard.executors.interface import (
+    AttemptExited,
+    AttemptLost,
+    AttemptReturned,
+    Capacity,
+    ContainerExit,
+    Launch,
+)
 from batchyard.supervisor.journal import End, Journal, Running
 from batchyard.supervisor.slots import Holding, Slots
 
-_LOOK_AGAIN_SECONDS = 0.5
-_BY_SIGNAL = 128
-
-log = logging.getLogger(__name__)
-Result = TypeVar("Result")
-
-
-class Phase(Enum):
-    """How far an attempt has come. In STARTING the engine has been asked, and may or may not have done it."""
-
-    WAITING = "waiting"
-    STARTING = "starting"
-    RUNNING = "running"
+_STOP_SECONDS = 30.0
+"""The grace of a container that ends because another one did (`stopTimeout` of ECS)."""
 
 
 @dataclass(slots=True)
-class Held:
-    """One attempt. `launch` is None when only its container's label knows of it, after a restart. `asked` counts what
-    the engine has been asked about it and not answered; `is_doubted` that its end by a signal was looked at twice."""
+class Attempt:
+    """One attempt. `launch` is None when only its containers' labels know of it, after a restart. `states` and `exits`
+    are by the position of its containers. `broken`: why how it ended cannot be known."""
 
     attempt_id: AttemptId
     terms: Terms
     launch: Launch | None
-    phase: Phase = Phase.WAITING
-    container_id: str | None = None
+    runs: list[Run]
+    states: list[ContainerState]
+    exits: dict[int, ContainerExit] = field(default_factory=dict)
     holding: Holding | None = None
-    asked: int = 0
-    started_at: Millis | None = None
-    kill_at: float | None = None
-    tail: FileTail | EngineTail | None = None
-    is_output_done: bool = False
-    is_doubted: bool = False
-    verdict: End | None = None
+    is_accepted: bool = False
+    is_announced: bool = False
+    stop_grace_seconds: float | None = None
+    broken: AttemptLost | AttemptReturned | None = None
 
-
-class Chores:
-    """Runs what takes time elsewhere and brings the answer back to the one thread. `Do.do` is given by the executor."""
-
-    def __init__(self, submit: Callable[[Callable[[], None]], None], post: Callable[[Callable[[], None]], None]):
-        self._submit = submit
-        self.post = post
-
-    def do(self, work: Callable[[], Result], then: Callable[[Result], None], fail: Callable[[Exception], None]) -> None:
-        """Do the work in another thread; then call one of the two in ours."""
-
-        def run() -> None:
-            try:
-                result = work()
-            except Exception as failure:
-                problem = failure
-                self.post(lambda: fail(problem))
-            else:
-                self.post(lambda: then(result))
-
-        self._submit(run)
+    @property
+    def is_made(self) -> bool:
+        """Whether all its containers exist."""
+        return all(run.container_id is not None for run in self.runs)
 
 
 class Attempts:
     """All attempts of a data folder. `journal` is told of starts through `starting` and `became`, which the executor
-    writes down together at the end of each pass."""
+    writes down together at the end of each pass. `left` is what there may be to clean up, by attempt."""
 
     def __init__(self, workshop: Workshop, journal: Journal, chores: Chores, reader: FileReader) -> None:
-        self.held: dict[AttemptId, Held] = {}
-        self.starting: list[Held] = []
+        self.held: dict[AttemptId, Attempt] = {}
+        self.starting: list[Attempt] = []
         self.became: list[Running | End] = []
-        self.volumes: dict[AttemptId, tuple[str, ...]] = {}
+        self.left: dict[AttemptId, Terms] = {}
+        self.runs = Runs(workshop, chores, reader, self)
         self._workshop = workshop
         self._journal = journal
-        self._chores = chores
-        self._reader = reader
         self._slots = Slots()
-        self._queue: OrderedDict[AttemptId, Held] = OrderedDict()
-        self._by_container: dict[str, Held] = {}
-        self._due: list[tuple[float, AttemptId, str]] = []
+        self._queue: OrderedDict[AttemptId, Attempt] = OrderedDict()
+        self._due: list[tuple[Millis, AttemptId]] = []
         self._number = 0
-        self._booted_at = Millis(int(psutil.boot_time() * 1000))
 
     # --------------------------------------------------------------------------------------------------- orders
 
@@ -115,18 +89,10 @@ class Attempts:
         if self._knows(launch.attempt_id):
             return
         self._number += 1
-        terms = Terms(
-            self._number,
-            launch.job_id,
-            launch.compute_environment,
-            launch.vcpus,
-            launch.memory_mib,
-            stop_timeout_seconds=launch.containers[0].stop_timeout_seconds,
-        )
-        held = Held(launch.attempt_id, terms, launch)
-        self.held[launch.attempt_id] = self._queue[launch.attempt_id] = held
+        attempt = _attempt(launch.attempt_id, terms_of(launch, self._number, self._workshop.settings.network), launch)
+        self.held[launch.attempt_id] = self._queue[launch.attempt_id] = attempt
         if not launch.gpus:
-            self._make(held)
+            self._make(attempt)
 
     def _knows(self, attempt_id: AttemptId) -> bool:
         """Whether it was ever accepted, as far as that is not yet forgotten."""
@@ -139,335 +105,291 @@ class Attempts:
             self._end(self.held[attempt_id], AttemptReturned(attempt_id, now_millis()))
 
     def stop(self, attempt_id: AttemptId, grace_seconds: float) -> None:
-        """Drop the attempt if it waits; else its image's stop signal, and SIGKILL when the grace is over."""
-        held = self.held.get(attempt_id)
-        if held is None or held.verdict is not None:
+        """Drop the attempt if it waits; else its images' stop signals, and SIGKILL when the grace is over."""
+        attempt = self.held.get(attempt_id)
+        if attempt is None:
             return
         if attempt_id in self._queue:
-            self._end(held, AttemptExited(attempt_id, now_millis(), started_at=None, exit_code=None))
+            self._end(attempt, AttemptExited(attempt_id, now_millis(), started_at=None, exit_code=None))
             return
-        if grace_seconds and held.terms.stop_timeout_seconds is not None:
-            grace_seconds = held.terms.stop_timeout_seconds
-        kill_at = time.monotonic() + max(0.0, grace_seconds)
-        if held.kill_at is None and held.phase is Phase.RUNNING:
-            self._signal(held, self._workshop.ask_to_end)
-        if held.kill_at is None or kill_at < held.kill_at:
-            held.kill_at = kill_at
-            heapq.heappush(self._due, (kill_at, attempt_id, "kill"))
+        if attempt.stop_grace_seconds is None or grace_seconds < attempt.stop_grace_seconds:
+            attempt.stop_grace_seconds = grace_seconds
+        self._advance(attempt)
 
     # ---------------------------------------------------------------------------------------------------- start
 
     def start_what_fits(self) -> None:
         """Give waiting attempts their slots, first come first served; one that does not fit holds up those behind."""
         while self._queue:
-            held = next(iter(self._queue.values()))
-            holding = self._slots.take(held.launch or _bare_launch(held))
+            attempt = next(iter(self._queue.values()))
+            holding = self._slots.take(attempt.launch or _bare_launch(attempt))
             if holding is None:
                 break
-            del self._queue[held.attempt_id]
-            held.holding = holding
-            if held.container_id is not None:
-                self.starting.append(held)
-            elif not held.asked:
-                self._make(held)
+            del self._queue[attempt.attempt_id]
+            attempt.holding = holding
+            if attempt.is_made:
+                self.starting.append(attempt)
+            elif not any(run.asked for run in attempt.runs):
+                self._make(attempt)
 
-    def start_accepted(self, accepted: list[Held]) -> None:
+    def start_accepted(self, accepted: list[Attempt]) -> None:
         """Start these, which are in the journal now."""
-        for held in accepted:
-            if self.held.get(held.attempt_id) is held and held.verdict is None:
-                self._start(held)
+        for attempt in accepted:
+            attempt.is_accepted = True
+            self._advance(attempt)
 
-    def _start(self, held: Held) -> None:
-        held.phase = Phase.STARTING
-        self._ask(held, lambda: self._workshop.start(_id(held)), lambda at: self._on_started(held, at))
-
-    def _make(self, held: Held) -> None:
-        launch = held.launch
-        if launch is None:
+    def _make(self, attempt: Attempt) -> None:
+        """One after the other, since one may share the network of another."""
+        launch = attempt.launch
+        run = next((run for run in _in_order(attempt) if run.container_id is None), None)
+        if launch is None or run is None or run.asked:
             return
-        gpus = held.holding.gpus if held.holding else ()
-        terms = replace(held.terms, gpu_numbers=gpus) if gpus else held.terms
+        gpus = attempt.holding.gpus if attempt.holding else ()
+        if gpus:
+            run.terms = replace(run.terms, gpu_numbers=gpus)
         hide = self._slots.has_gpus
-        self._ask(held, lambda: self._workshop.make(launch, terms, hide), lambda made: self._on_made(held, made))
+        self.runs.make(run, launch, hide)
 
-    def _on_made(self, held: Held, made: Made) -> None:
-        if self.held.get(held.attempt_id) is not held:  # It was dropped meanwhile.
-            self.clean_up(held.attempt_id, made.terms.volumes, lambda: None)
+    def on_made(self, run: Run) -> None:
+        """See `Owner.on_made`."""
+        attempt = self.held[run.attempt_id]
+        self.left[attempt.attempt_id] = run.terms
+        if not attempt.is_made:
+            self._make(attempt)
+        elif attempt.holding is not None:
+            self.starting.append(attempt)
+
+    def on_started(self, run: Run) -> None:
+        """See `Owner.on_started`."""
+        attempt = self.held[run.attempt_id]
+        assert run.started_at is not None
+        attempt.states[run.terms.position] = ContainerState(run.started_at)
+        if not attempt.is_announced:
+            attempt.is_announced = True
+            self.became.append(Running(attempt.attempt_id, run.started_at, 0, 0))
+        self._advance(attempt)
+
+    # ----------------------------------------------------------------------------------------------------- steps
+
+    def _advance(self, attempt: Attempt) -> None:
+        """Start and stop containers as the rules say now, until nothing more follows."""
+        terms = attempt.terms
+        while attempt.is_accepted and attempt.attempt_id in self.held:
+            is_stopped = attempt.stop_grace_seconds is not None
+            steps = next_steps(
+                terms.members, attempt.states, now_millis(), main_node=terms.main_node, is_stopped=is_stopped
+            )
+            for position in steps.stop:
+                self._stop_run(attempt, attempt.runs[position])
+            given_up = [pair for pair in steps.give_up if attempt.runs[pair[0]].phase is Phase.WAITING]
+            for position, reason in given_up:
+                self.runs.drop(attempt.runs[position])
+                self._note_end(attempt, position, now_millis(), None, None if is_stopped else reason)
+            for position, _ in steps.give_up:
+                self._stop_run(attempt, attempt.runs[position])  # Those that are on their way.
+            for position in steps.start:
+                self._start_run(attempt.runs[position])
+            if steps.decided_by is not None:
+                self._finish(attempt, steps.decided_by)
+            elif not given_up:
+                if steps.look_again_at is not None:
+                    heapq.heappush(self._due, (steps.look_again_at, attempt.attempt_id))
+                break
+
+    def _start_run(self, run: Run) -> None:
+        if run.phase is not Phase.WAITING or run.is_over:
             return
-        held.terms, held.container_id = made.terms, made.container_id
-        self._by_container[made.container_id] = held
-        self.volumes[held.attempt_id] = made.terms.volumes
-        if held.holding is not None:
-            self.starting.append(held)
+        if len(run.terms.members) > 1:
+            try:
+                self._workshop.note_begin(run.run_id)
+            except OSError as failure:
+                self.runs.fail(run, f"CannotStartContainerError: the machine has no room for it: {failure}")
+                return
+        self.runs.start(run)
 
-    def _on_started(self, held: Held, at: Millis) -> None:
-        held.phase, held.started_at = Phase.RUNNING, at
-        self.became.append(Running(held.attempt_id, at, 0, 0))
-        self._follow(held)
-        if held.kill_at is not None:
-            self._signal(held, self._workshop.ask_to_end)
-            heapq.heappush(self._due, (held.kill_at, held.attempt_id, "kill"))
-        if held.is_doubted:  # Its end was told before its start was answered.
-            held.is_doubted = False
-            self._judge(held)
-
-    # ------------------------------------------------------------------------------------------------------ end
-
-    def on_event(self, event: Mapping[str, Any]) -> None:
-        """Something has happened to a container."""
-        held = self._by_container.get((event.get("Actor") or {}).get("ID") or event.get("id") or "")
-        action = event.get("Action") or event.get("status") or ""
-        if held is None or action not in ("die", "died", "destroy", "remove"):
-            return
-        if held.phase is Phase.RUNNING:
-            self._judge(held)
-        elif held.phase is Phase.STARTING:
-            held.is_doubted = True
-        elif action in ("destroy", "remove"):
-            self._end(held, AttemptReturned(held.attempt_id, now_millis()))
+    def _stop_run(self, attempt: Attempt, run: Run) -> None:
+        grace = _STOP_SECONDS if attempt.stop_grace_seconds is None else attempt.stop_grace_seconds
+        own = run.member.stop_timeout_seconds
+        self.runs.stop(run, own if grace and own is not None else grace)
 
     def continue_closing(self) -> float | None:
         """Do what is due; return after how many seconds to call again."""
-        now = time.monotonic()
+        now = now_millis()
         while self._due and self._due[0][0] <= now:
-            _, attempt_id, what = heapq.heappop(self._due)
-            held = self.held.get(attempt_id)
-            if held is not None and what == "follow":
-                if held.tail is None and held.phase is Phase.RUNNING:
-                    self._follow(held)
-                continue
-            if held is None or held.verdict is not None or held.phase is not Phase.RUNNING:
-                continue
-            if what == "kill":
-                self._signal(held, self._workshop.kill)
-            else:
-                self._judge(held)
-        return self._due[0][0] - now if self._due else None
+            if attempt := self.held.get(heapq.heappop(self._due)[1]):
+                self._advance(attempt)
+        wait = self.runs.continue_closing()
+        waits = [(self._due[0][0] - now) / 1000] if self._due else []
+        return min([*waits, *([] if wait is None else [wait])], default=None)
 
-    def _judge(self, held: Held) -> None:
-        if held.verdict is None:
-            self._ask(held, lambda: self._workshop.state(_id(held)), lambda state: self._on_state(held, state))
+    # ------------------------------------------------------------------------------------------------------ end
 
-    def _on_state(self, held: Held, state: ContainerState | None) -> None:
-        if held.verdict is not None or held.attempt_id not in self.held:
+    def on_over(self, run: Run, end: End) -> None:
+        """See `Owner.on_over`."""
+        attempt = self.held[run.attempt_id]
+        if len(attempt.runs) == 1:
+            self._end(attempt, end)
+        elif isinstance(end, AttemptExited):
+            self._note_end(attempt, run.terms.position, end.at, end.exit_code, end.reason, end.started_at)
+            if attempt.is_accepted:
+                self._advance(attempt)
+            else:  # It could not be made.
+                self._finish(attempt, run.terms.position)
+        else:
+            self._break(attempt, run, end)
+
+    def _break(self, attempt: Attempt, run: Run, end: AttemptLost | AttemptReturned) -> None:
+        """Nobody can say how a container of several ended: the others are killed, and the attempt is lost; or
+        returned, if nothing of it ever ran."""
+        attempt.broken = end
+        self._note_end(attempt, run.terms.position, end.at, None, None, run.started_at)
+        if attempt.is_accepted:
+            attempt.stop_grace_seconds = 0.0
+            self._advance(attempt)
+        else:
+            self._finish(attempt, run.terms.position)
+
+    def _note_end(
+        self,
+        attempt: Attempt,
+        position: int,
+        at: Millis,
+        exit_code: int | None,
+        reason: str | None,
+        started_at: Millis | None = None,
+    ) -> None:
+        """Who ended first is told by the time of the end, since after a restart all ends are heard of at once."""
+        attempt.exits[position] = ContainerExit(position, at, started_at, exit_code, reason)
+        attempt.states[position] = ContainerState(started_at, at, exit_code)
+
+    def _finish(self, attempt: Attempt, decided_by: int) -> None:
+        attempt_id, now = attempt.attempt_id, now_millis()
+        started = [state.started_at for state in attempt.states if state.started_at is not None]
+        started_at, decisive = min(started, default=None), attempt.exits[decided_by]
+        if attempt.broken is not None:
+            lost = isinstance(attempt.broken, AttemptLost) or started
+            self._end(attempt, AttemptLost(attempt_id, now, started_at) if lost else AttemptReturned(attempt_id, now))
             return
-        if state is None or self._ended_by_power_loss(held, state):
-            self._conclude(held, AttemptLost(held.attempt_id, now_millis(), held.started_at))
-        elif state.status in ("exited", "dead", "removing", "stopped"):
-            self._weigh(held, state)
-        elif held.started_at is None:  # Adopted, and found to run.
-            self._on_started(held, state.started_at or now_millis())
-
-    def _ended_by_power_loss(self, held: Held, state: ContainerState) -> bool:
-        started = held.started_at or state.started_at
-        return (
-            started is not None
-            and started < self._booted_at
-            and (state.finished_at is None or state.finished_at >= self._booted_at)
+        exits = tuple(attempt.exits.get(p) or ContainerExit(p, now, None, None) for p in range(len(attempt.runs)))
+        failed = decisive.started_at is None and attempt.stop_grace_seconds is None
+        several = exits if len(exits) > 1 else ()
+        self._end(
+            attempt,
+            AttemptExited(attempt_id, now, started_at, decisive.exit_code, decisive.reason, failed, several),
         )
 
-    def _weigh(self, held: Held, state: ContainerState) -> None:
-        """How it ended. Killed by nobody we know of, it may be about to be removed: looked at once more."""
-        was_stopped = held.kill_at is not None
-        short = self._workshop.ran_out_of_memory(held.attempt_id, state, was_stopped)
-        if state.exit_code > _BY_SIGNAL and not was_stopped and not short and not held.is_doubted:
-            held.is_doubted = True
-            heapq.heappush(self._due, (time.monotonic() + _LOOK_AGAIN_SECONDS, held.attempt_id, "judge"))
-            return
-        started_at = held.started_at or state.started_at
-        at = max(state.finished_at or now_millis(), started_at or Millis(0))
-        reason = OUT_OF_MEMORY if short else None
-        held.started_at = started_at
-        self._conclude(held, AttemptExited(held.attempt_id, at, started_at, state.exit_code, reason))
-
-    def _conclude(self, held: Held, verdict: End) -> None:
-        """It has ended so; reported when its output is complete."""
-        held.verdict = verdict
-        if held.tail is None and not isinstance(verdict, AttemptLost):
-            self._follow(held)
-        if isinstance(held.tail, FileTail):
-            self._reader.finish(held.tail)
-        elif isinstance(verdict, AttemptLost) or held.is_output_done:
-            self._end(held, verdict)
-
-    def _follow(self, held: Held) -> None:
-        """Copy its output into its log from now on; two at once would write everything twice."""
-        if isinstance(held.tail, EngineTail):
-            held.tail.close()
-        writer = self._workshop.log(held.attempt_id)
-        transcript = Transcript(writer, max(0, writer.resume() - held.terms.log_bytes))
-        held.is_output_done = False
-
-        def done() -> None:
-            writer.close()
-            self._chores.post(lambda: self._on_output_done(held, tail))
-
-        def broken() -> None:
-            writer.close()
-            self._chores.post(lambda: self._on_output_broken(held, tail))
-
-        tail: FileTail | EngineTail
-        if self._workshop.keeps_files:
-            tail = FileTail(self._workshop.raw_output(held.attempt_id), transcript, done)
-            self._reader.follow(tail)
-        else:
-            tail = EngineTail(lambda since: self._workshop.api.output(_id(held), since), transcript, done, broken)
-        held.tail = tail
-
-    def _on_output_done(self, held: Held, tail: object) -> None:
-        if held.tail is not tail:
-            return
-        held.is_output_done = True
-        if held.verdict is not None and held.attempt_id in self.held:
-            self._end(held, held.verdict)
-
-    def _on_output_broken(self, held: Held, tail: object) -> None:
-        """Its end was not reached, and it has not been seen that the container is gone: begun anew in a while."""
-        if held.tail is tail and held.attempt_id in self.held:
-            held.tail = None
-            heapq.heappush(self._due, (time.monotonic() + _LOOK_AGAIN_SECONDS, held.attempt_id, "follow"))
-
-    def _end(self, held: Held, end: End) -> None:
+    def _end(self, attempt: Attempt, end: End) -> None:
         """It is over: its slot is free, its end goes into the journal. What is left of it goes when that is
         acknowledged."""
-        self._queue.pop(held.attempt_id, None)
-        if self.held.pop(held.attempt_id, None) is None:
+        self._queue.pop(attempt.attempt_id, None)
+        if self.held.pop(attempt.attempt_id, None) is None:
             return
-        if held.container_id is not None:
-            self._by_container.pop(held.container_id, None)
-        if held.holding is not None:
-            self._slots.give_back(held.holding)
+        for run in attempt.runs:
+            self.runs.drop(run)
+        if attempt.holding is not None:
+            self._slots.give_back(attempt.holding)
         self.became.append(end)
 
-    def clean_up(self, attempt_id: AttemptId, volumes: tuple[str, ...], done: Callable[[], None]) -> None:
-        """Remove what is left of an attempt; if the engine does not answer, a later connection tries again."""
-        self._chores.do(
-            lambda: self._workshop.clean_up(attempt_id, volumes),
-            lambda _: done(),
-            lambda failure: log.info("%s is not cleaned up: %s", attempt_id, failure),
-        )
+    def close(self) -> None:
+        """Read no output any more."""
+        for attempt in self.held.values():
+            for run in attempt.runs:
+                if run.tail is not None:
+                    run.tail.close()
 
     # ----------------------------------------------------------------------------------------------- connections
 
     def reconcile(self, found: list[dict[str, Any]]) -> None:
         """Compare with the containers that the engine has, after a time of not hearing from it."""
-        present: dict[AttemptId, dict[str, Any]] = {}
+        present: dict[AttemptId, dict[int, dict[str, Any]]] = defaultdict(dict)
         ended = {record.attempt_id for record in self.became} | self._journal.ended.keys()
-        for entry in sorted(found, key=_number):
+        for entry in sorted(found, key=lambda entry: _terms(entry).number):
+            terms = _terms(entry)
             attempt_id = AttemptId((entry.get("Labels") or {}).get(ATTEMPT_LABEL) or "")
-            present[attempt_id] = entry
+            present[attempt_id][terms.position] = entry
+            self.left[attempt_id] = terms
+        for attempt_id, entries in present.items():
             if attempt_id not in self.held and attempt_id not in ended:
-                self._adopt(attempt_id, entry)
-            self.volumes[attempt_id] = _terms(entry).volumes
-        for held in list(self.held.values()):
-            if not held.asked and held.verdict is None:
-                self._catch_up(held, present.get(held.attempt_id))
-            elif held.verdict is not None and isinstance(held.tail, EngineTail) and not held.is_output_done:
-                self._follow(held)
+                self._adopt(attempt_id, entries)
+        for attempt in list(self.held.values()):
+            self._catch_up(attempt, present.get(attempt.attempt_id) or {})
         for attempt_id, running in list(self._journal.live.items()):
             if attempt_id not in self.held and attempt_id not in present and attempt_id not in ended:
                 self.became.append(AttemptLost(attempt_id, now_millis(), running.at if running else None))
 
-    def _adopt(self, attempt_id: AttemptId, entry: Mapping[str, Any]) -> None:
-        """Take over a container of before this process."""
-        terms = _terms(entry)
-        held = Held(attempt_id, terms, None, container_id=str(entry["Id"]))
-        self.held[attempt_id] = held
-        self._by_container[_id(held)] = held
-        self._number = max(self._number, terms.number)
-        if attempt_id in self._journal.live or entry.get("State") not in ("created", "configured", "initialized"):
-            held.phase = Phase.STARTING
-            held.holding = Holding(
-                terms.compute_environment, round(terms.vcpus * 1000), terms.memory_mib, terms.gpu_numbers
-            )
-            self._slots.adopt(held.holding)
-            if running := self._journal.live.get(attempt_id):
-                held.phase, held.started_at = Phase.RUNNING, running.at
-        else:
-            self._queue[attempt_id] = held
-
-    def _catch_up(self, held: Held, entry: Mapping[str, Any] | None) -> None:
-        """What has become of one attempt meanwhile."""
-        if entry is None:
-            if held.phase is not Phase.WAITING:
-                self._conclude(held, AttemptLost(held.attempt_id, now_millis(), held.started_at))
-            elif held.container_id is not None:
-                self._end(held, AttemptReturned(held.attempt_id, now_millis()))
-            elif held.holding is not None or held.launch is None or not held.launch.gpus:
-                self._make(held)
-        elif held.phase is Phase.WAITING:
-            if held.container_id is None:
-                self._on_made(held, Made(str(entry["Id"]), _terms(entry)))
-        elif entry.get("State") in ("created", "configured", "initialized"):
-            self._catch_up_unstarted(held)
-        else:
-            if held.phase is Phase.RUNNING and (held.tail is None or isinstance(held.tail, EngineTail)):
-                self._follow(held)
-            self._judge(held)
-
-    def _catch_up_unstarted(self, held: Held) -> None:
-        """The engine was asked to start it and has not, yet: the request may still be on its way. Removing the
-        container decides it, since what is removed can never start; its job is then given another attempt."""
-        if held.started_at is not None or self._journal.is_of_another_boot:
-            self._conclude(held, AttemptLost(held.attempt_id, now_millis(), held.started_at))
+    def _adopt(self, attempt_id: AttemptId, entries: Mapping[int, dict[str, Any]]) -> None:
+        """Take over the containers of before this process. An attempt that waits and lacks some of them is returned:
+        nobody here knows what they were to be."""
+        terms = _terms(next(iter(entries.values())))
+        attempt = _attempt(attempt_id, terms, None)
+        begun = attempt_id in self._journal.live or any(_has_begun(entry) for entry in entries.values())
+        if not begun and len(entries) < len(attempt.runs):
+            self.became.append(AttemptReturned(attempt_id, now_millis()))
             return
-
-        def then(is_gone: bool) -> None:
-            if is_gone:
-                self._end(held, AttemptReturned(held.attempt_id, now_millis()))
-            else:
-                self._judge(held)
-
-        self._ask(held, lambda: self._workshop.withdraw(_id(held)), then)
-
-    # ------------------------------------------------------------------------------------------------ the engine
-
-    def _signal(self, held: Held, send: Callable[[str], None]) -> None:
-        self._ask(held, lambda: send(_id(held)), lambda _: None)
-
-    def _ask(self, held: Held, work: Callable[[], Result], then: Callable[[Result], None]) -> None:
-        """Ask the engine about an attempt. Without an answer the next connection finds out."""
-        held.asked += 1
-
-        def answered(result: Result) -> None:
-            held.asked -= 1
-            then(result)
-
-        def failed(failure: Exception) -> None:
-            held.asked -= 1
-            if isinstance(failure, CannotStart):
-                self._on_failure(held, str(failure))
-            elif not isinstance(failure, EngineGone):
-                log.error("the engine's answer about %s is not understood: %s", held.attempt_id, failure)
-
-        self._chores.do(work, answered, failed)
-
-    def _on_failure(self, held: Held, reason: str) -> None:
-        end = AttemptExited(
-            held.attempt_id, now_millis(), started_at=None, exit_code=None, reason=reason, failed_to_start=True
+        self.held[attempt_id] = attempt
+        self._number = max(self._number, terms.number)
+        for position, entry in entries.items():
+            self.runs.know(attempt.runs[position], Made(str(entry["Id"]), _terms(entry)))
+        if not begun:
+            self._queue[attempt_id] = attempt
+            return
+        attempt.is_accepted = True
+        attempt.holding = Holding(
+            terms.compute_environment, round(terms.vcpus * 1000), terms.memory_mib, terms.gpu_numbers
         )
-        self._end(held, end)
+        self._slots.adopt(attempt.holding)
+        running = self._journal.live.get(attempt_id)
+        attempt.is_announced = running is not None
+        is_single = len(attempt.runs) == 1
+        for position, run in enumerate(attempt.runs):
+            entry = entries.get(position, {})
+            if is_single or not entry or _has_begun(entry) or self._workshop.may_have_begun(run.run_id):
+                run.phase = Phase.STARTING
+        if running is not None and is_single:
+            attempt.runs[0].phase, attempt.runs[0].started_at = Phase.RUNNING, running.at
+            attempt.states[0] = ContainerState(running.at)
+
+    def _catch_up(self, attempt: Attempt, entries: Mapping[int, dict[str, Any]]) -> None:
+        """What has become of one attempt meanwhile."""
+        for position, run in enumerate(attempt.runs):
+            entry = entries.get(position)
+            if run.is_over or run.asked:
+                continue
+            if run.verdict is not None:
+                self.runs.follow_again(run)
+            elif run.phase is Phase.WAITING and run.container_id is None:
+                if entry is not None:
+                    self.runs.know(run, Made(str(entry["Id"]), _terms(entry)))
+                    self.on_made(run)
+                elif attempt.holding is not None or attempt.launch is None or not attempt.launch.gpus:
+                    self._make(attempt)
+            else:
+                self.runs.catch_up(run, entry, self._journal.is_of_another_boot)
+        self._advance(attempt)
 
 
-def now_millis() -> Millis:
-    """The wall clock."""
-    return Millis(time.time_ns() // 1_000_000)
+def _attempt(attempt_id: AttemptId, terms: Terms, launch: Launch | None) -> Attempt:
+    runs = [
+        Run(run_id, attempt_id, replace(terms, position=position))
+        for position, run_id in enumerate(run_ids(attempt_id, terms))
+    ]
+    return Attempt(attempt_id, terms, launch, runs, [ContainerState()] * len(runs))
 
 
-def _id(held: Held) -> str:
-    assert held.container_id is not None
-    return held.container_id
+def _in_order(attempt: Attempt) -> list[Run]:
+    """Those that wait for none first: one of them has the network that the others share."""
+    return sorted(attempt.runs, key=lambda run: bool(run.member.depends_on))
+
+
+def _has_begun(entry: Mapping[str, Any]) -> bool:
+    return entry.get("State") not in UNSTARTED
 
 
 def _terms(entry: Mapping[str, Any]) -> Terms:
     return msgspec.json.decode((entry.get("Labels") or {})[TERMS_LABEL], type=Terms)
 
 
-def _number(entry: Mapping[str, Any]) -> int:
-    return _terms(entry).number
-
-
-def _bare_launch(held: Held) -> Launch:
+def _bare_launch(attempt: Attempt) -> Launch:
     """As much of the launch as its slot needs."""
-    terms = held.terms
-    return Launch(held.attempt_id, terms.job_id, terms.compute_environment, terms.vcpus, terms.memory_mib, 0, ())
+    terms = attempt.terms
+    return Launch(attempt.attempt_id, terms.job_id, terms.compute_environment, terms.vcpus, terms.memory_mib, 0, ())

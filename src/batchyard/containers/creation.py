@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from batchyard.executors.interface import Container, Isolation, Launch, Ulimit
+from batchyard.supervisor.launching import mark_of
 
 ATTEMPT_VARIABLE = "BATCHYARD_ATTEMPT_ID"
 
@@ -34,6 +35,7 @@ class Surroundings:
     `gpus` are the numbers of its GPUs, `hide_gpus` whether there are some that it must not see, `gpus_exist` whether
     the engine is to be asked for devices at all. `volumes` is the folder for volumes that the attempt's containers
     share. `log` is the LogConfig, `cgroup_parent` the group about the container's own, None for the engine's choice.
+    `position` is the container's in its attempt.
     """
 
     engine: str
@@ -47,6 +49,7 @@ class Surroundings:
     has_swap: bool = True
     is_cgroup_v1: bool = False
     cgroup_parent: str | None = None
+    position: int = 0
     default_ulimits: tuple[Ulimit, ...] = ()
 
 
@@ -87,7 +90,7 @@ def _environment(launch: Launch, container: Container, around: Surroundings) -> 
     if around.gpus:
         numbers = ",".join(map(str, around.gpus))
         environment |= {"NVIDIA_VISIBLE_DEVICES": numbers, "CUDA_VISIBLE_DEVICES": numbers}
-    environment[ATTEMPT_VARIABLE] = launch.attempt_id
+    environment[ATTEMPT_VARIABLE] = mark_of(launch.attempt_id, around.position)
     for name, value in environment.items():
         if not name or "=" in name or "\0" in name or "\0" in value:
             raise CannotStart(f"CannotStartContainerError: {name!r} cannot be an environment variable")
@@ -97,7 +100,7 @@ def _environment(launch: Launch, container: Container, around: Surroundings) -> 
 def _host_config(launch: Launch, container: Container, isolation: Isolation, around: Surroundings) -> dict[str, Any]:
     memory = max(1, container.memory_mib) * _MIB
     found: dict[str, Any] = {
-        "NetworkMode": isolation.network or around.network,
+        "NetworkMode": around.network,
         "CpuShares": max(_SHARES_MIN, round(container.vcpus * _SHARES_PER_VCPU)),
         "NanoCpus": round(container.vcpus * 1e9) if around.cpu_quota else None,
         "Memory": memory,

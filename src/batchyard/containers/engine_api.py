@@ -98,8 +98,12 @@ class EngineApi:
         except EngineRefused as refusal:
             if "already in use" not in str(refusal):
                 raise
-            with _answers():
-                return str(self._client().inspect_container(name)["Id"])
+            return self.id_of(name)
+
+    def id_of(self, name: str) -> str:
+        """The id of a container by its name."""
+        with _answers():
+            return str(self._client().inspect_container(name)["Id"])
 
     def start(self, container_id: str) -> None:
         """Start a container."""

@@ -29,11 +29,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from batchyard.containers.attempts import Attempts, Chores
+from batchyard.containers.attempts import Attempts
 from batchyard.containers.engine_api import EngineApi, EngineGone, EngineRefused
 from batchyard.containers.finding import unenforced
-from batchyard.containers.images import Resolve
 from batchyard.containers.output import FileReader
+from batchyard.containers.runs import Chores
 from batchyard.containers.workshop import OWNER_LABEL, EngineSettings, Workshop
 from batchyard.core.ids import AttemptId
 from batchyard.executors.interface import (
@@ -66,7 +66,7 @@ log = logging.getLogger(__name__)
 class ContainerExecutor:
     """An engine with Docker's API, as the engine of jobs sees it (`interface.Executor`).
 
-    `resolve` gives the value of a secret that `repositoryCredentials` names. `log_cap_bytes` is how much of each
+    `log_cap_bytes` is how much of each
     attempt's output is kept (None for all). Raises EngineGone when the engine cannot be reached at first.
     """
 
@@ -76,7 +76,6 @@ class ContainerExecutor:
         api: EngineApi,
         settings: EngineSettings | None = None,
         *,
-        resolve: Resolve | None = None,
         log_cap_bytes: int | None = None,
     ) -> None:
         folder = data.resolve() / "containers"
@@ -92,9 +91,7 @@ class ContainerExecutor:
         self._journal = Journal(folder / "journal", _boot_id())
         self._reader = FileReader()
         chores = Chores(self._submit, self._inbox.put)
-        self._workshop = Workshop(
-            data.resolve(), self.instance_id, api, self.facts, self._settings, resolve, log_cap_bytes
-        )
+        self._workshop = Workshop(data.resolve(), self.instance_id, api, self.facts, self._settings, log_cap_bytes)
         self._attempts = Attempts(self._workshop, self._journal, chores, self._reader)
         self._sink: Callable[[Message], None] = lambda _: None
         self._position = Position()
@@ -161,9 +158,7 @@ class ContainerExecutor:
         for thread in self._threads:
             thread.join()
         self._reader.close()
-        for held in self._attempts.held.values():
-            if held.tail is not None:
-                held.tail.close()
+        self._attempts.close()
         with contextlib.suppress(OSError):
             self._journal.write_anew()
         self._journal.close()
@@ -206,10 +201,10 @@ class ContainerExecutor:
         OSError."""
         attempts = self._attempts
         if attempts.starting and not self._is_closing:
-            fresh = [held.attempt_id for held in attempts.starting if held.attempt_id not in self._journal.live]
-            if fresh:
+            starting = [attempt for attempt in attempts.starting if attempt.attempt_id in attempts.held]
+            if fresh := [a.attempt_id for a in starting if a.attempt_id not in self._journal.live]:
                 self._journal.accept(fresh)
-            starting, attempts.starting = attempts.starting, []
+            attempts.starting = []
             attempts.start_accepted(starting)
         if attempts.became:
             numbered = self._journal.add(attempts.became)
@@ -246,12 +241,12 @@ class ContainerExecutor:
         for attempt_id, number in self._journal.ended.items():
             if number <= self._acknowledged and attempt_id not in self._removing | self._gone and self._is_connected:
                 self._removing.add(attempt_id)
-                volumes = self._attempts.volumes.get(attempt_id, ())
-                self._attempts.clean_up(attempt_id, volumes, partial(self._forget, attempt_id))
+                left = self._attempts.left.get(attempt_id)
+                self._attempts.runs.clean_up(attempt_id, left, partial(self._forget, attempt_id))
 
     def _forget(self, attempt_id: AttemptId) -> None:
         self._removing.discard(attempt_id)
-        self._attempts.volumes.pop(attempt_id, None)
+        self._attempts.left.pop(attempt_id, None)
         ended = self._journal.ended
         if attempt_id not in ended:
             return
@@ -273,7 +268,7 @@ class ContainerExecutor:
                 self._inbox.put(partial(self._on_connected, found))
                 failures = 0
                 for event in self._events:
-                    self._inbox.put(partial(self._attempts.on_event, event))
+                    self._inbox.put(partial(self._attempts.runs.on_event, event))
                 raise EngineGone("the engine ended its stream of events")
             except Exception as failure:
                 if self._closed.is_set():

@@ -1,6 +1,5 @@
 """Images: pulled when the policy says so, with progress in the log of the attempt that waits for them."""
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -10,14 +9,12 @@ from batchyard.executors.interface import Container
 
 PULL_POLICIES = ("if-missing", "always", "never")
 
-Resolve = Callable[[str], str]
-"""Gives the value of a secret by its valueFrom; raises ValueError."""
 
-
-def pull(api: EngineApi, container: Container, resolve: Resolve | None, say: Callable[[str], None]) -> None:
+def pull(api: EngineApi, container: Container, say: Callable[[str], None]) -> None:
     """Pull a container's image and tell of it line by line. Raises CannotStart as the ECS agent words it."""
     isolation = container.isolation
-    credentials = _credentials(isolation.credentials_parameter if isolation else None, resolve)
+    names = ("username", "password")
+    credentials = dict(zip(names, isolation.credentials, strict=True)) if isolation and isolation.credentials else None
     platform = f"linux/{isolation.architecture}" if isolation and isolation.architecture else None
     try:
         for line in _progress(api.pull(_tagged(container.image), credentials, platform)):
@@ -47,19 +44,3 @@ def _progress(answers: Iterator[Mapping[str, Any]]) -> Iterator[str]:
         if status and said.get(layer) != status:
             said[layer] = status
             yield f"{layer}: {status}" if layer else status
-
-
-def _credentials(parameter: str | None, resolve: Resolve | None) -> dict[str, str] | None:
-    """User name and password from the secret that repositoryCredentials names: JSON, as AWS keeps it."""
-    if parameter is None:
-        return None
-    try:
-        if resolve is None:
-            raise ValueError("this server has no [secrets]")
-        found = json.loads(resolve(parameter))
-        return {"username": str(found["username"]), "password": str(found["password"])}
-    except (ValueError, KeyError, TypeError) as problem:
-        why = "it is no JSON object with username and password" if not str(problem) else str(problem)
-        raise CannotStart(
-            f"ResourceInitializationError: unable to pull secrets or registry auth: {parameter}: {why}"
-        ) from None

@@ -1,6 +1,7 @@
 """What is done to the containers of attempts: each function asks the engine, takes its time, and changes no state."""
 
 import contextlib
+import os
 import resource
 import time
 from collections.abc import Mapping
@@ -26,7 +27,8 @@ from batchyard.containers.engine_api import (
     NoSuchThing,
 )
 from batchyard.containers.memory_groups import MemoryGroups
-from batchyard.core.ids import AttemptId, Millis
+from batchyard.containers.terms import Terms, network_of, run_ids
+from batchyard.core.ids import AttemptId, Millis, container_id
 from batchyard.executors.interface import Container, Launch, Ulimit
 from batchyard.logs.files import log_path, logs_folder
 from batchyard.logs.writer import AttemptLogWriter
@@ -52,23 +54,6 @@ class EngineSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
-    """What a container's label keeps of its launch, to go on with it after a restart. `number` is its place in the
-    queue, `log_bytes` what the attempt's log held before the container, `gpu_numbers` its GPUs."""
-
-    number: int
-    job_id: str
-    compute_environment: str
-    vcpus: float
-    memory_mib: int
-    log_bytes: int = 0
-    gpu_numbers: tuple[int, ...] = ()
-    stop_timeout_seconds: int | None = None
-    volumes: tuple[str, ...] = ()
-    grouped: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class Made:
     """A container that waits to be started."""
 
@@ -76,9 +61,9 @@ class Made:
     terms: Terms
 
 
-def container_name(attempt_id: str) -> str:
-    """The container's name, which makes it the only one of its attempt."""
-    return f"batchyard-{attempt_id}"
+def container_name(run_id: str) -> str:
+    """The container's name, which makes it the only one of its place in its attempt."""
+    return f"batchyard-{run_id}"
 
 
 class Workshop:
@@ -92,7 +77,6 @@ class Workshop:
         api: EngineApi,
         facts: EngineFacts,
         settings: EngineSettings,
-        resolve: images.Resolve | None,
         log_cap_bytes: int | None,
     ) -> None:
         self.api = api
@@ -101,8 +85,7 @@ class Workshop:
         self.keeps_files = facts.kind == "podman" and facts.address.startswith("unix://")
         self._data = data
         self._owner = owner
-        self._settings = settings
-        self._resolve = resolve
+        self.settings = settings
         self._log_cap_bytes = log_cap_bytes
         self._raw = data / "containers" / "output"
         self._raw.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -113,39 +96,35 @@ class Workshop:
     # ----------------------------------------------------------------------------------------------------- making
 
     def make(self, launch: Launch, terms: Terms, hide_gpus: bool) -> Made:
-        """Make the attempt's container, with its image pulled first if need be. Raises CannotStart."""
+        """Make the container at the terms' position, with its image pulled first if need be. Raises CannotStart."""
         if launch.impossible is not None:
             raise CannotStart(launch.impossible)
-        if len(launch.containers) != 1:
-            raise CannotStart(
-                f"CannotStartContainerError: jobs of several containers are not run on {self.facts.kind} yet; "
-                "the executors process and oci run them"
-            )
-        (container,) = launch.containers
+        container = launch.containers[terms.position]
         isolation = container.isolation
-        policy = (isolation.pull_policy if isolation else None) or self._settings.pull_policy
+        policy = (isolation.pull_policy if isolation else None) or self.settings.pull_policy
         if isolation and isolation.impossible:
             raise CannotStart(isolation.impossible)
+        run_id = container_id(launch.attempt_id, terms.position)
         if policy == "always":
-            self._pull(launch, container)
+            self._pull(run_id, container)
         for source in missing_sources(container):
             with contextlib.suppress(OSError):
                 source.mkdir(parents=True)
         try:
-            return self._create(launch, container, terms, hide_gpus)
+            return self._create(launch, run_id, terms, hide_gpus)
         except NoSuchThing:
             if policy != "if-missing":
                 raise images.never_pulled(container) from None
-            self._pull(launch, container)
+            self._pull(run_id, container)
         except EngineRefused as refusal:
             raise _cannot_start(refusal) from refusal
         try:
-            return self._create(launch, container, terms, hide_gpus)
+            return self._create(launch, run_id, terms, hide_gpus)
         except EngineRefused as refusal:
             raise _cannot_start(refusal) from refusal
 
-    def _pull(self, launch: Launch, container: Container) -> None:
-        log = self.log(launch.attempt_id)
+    def _pull(self, run_id: AttemptId, container: Container) -> None:
+        log = self.log(run_id)
         log.resume()
 
         def say(line: str) -> None:
@@ -154,13 +133,14 @@ class Workshop:
             log.write(f"{line}\n".encode(), _now())
 
         try:
-            images.pull(self.api, container, self._resolve, say)
+            images.pull(self.api, container, say)
         finally:
             log.close()
 
-    def _create(self, launch: Launch, container: Container, terms: Terms, hide_gpus: bool) -> Made:
-        group = self._groups.make(launch.attempt_id, container.memory_mib) if self._groups else None
-        path = log_path(logs_folder(self._data), launch.attempt_id)
+    def _create(self, launch: Launch, run_id: AttemptId, terms: Terms, hide_gpus: bool) -> Made:
+        container = launch.containers[terms.position]
+        group = self._groups.make(run_id, container.memory_mib) if self._groups else None
+        path = log_path(logs_folder(self._data), run_id)
         terms = replace(
             terms,
             log_bytes=path.stat().st_size if path.exists() else 0,
@@ -169,20 +149,28 @@ class Workshop:
         )
         around = Surroundings(
             engine=self.facts.kind,
-            network=self._settings.network,
-            cpu_quota=self._settings.cpu_quota,
+            network=self._network(launch, terms.position),
+            cpu_quota=self.settings.cpu_quota,
             labels=self._labels(launch.attempt_id, terms),
-            log=self._log_config(launch.attempt_id),
-            gpus=terms.gpu_numbers,
+            log=self._log_config(run_id),
+            gpus=_own_gpus(launch, terms),
             hide_gpus=hide_gpus,
             gpus_exist=self._gpus_exist,
             has_swap=self.facts.limits_swap,
             is_cgroup_v1=self.facts.cgroup_version == "1",
             cgroup_parent=group,
+            position=terms.position,
             default_ulimits=_own_ulimits() if self.facts.kind == "podman" else (),
         )
         body = create_body(launch, container, around)
-        return Made(self.api.create(container_name(launch.attempt_id), body), terms)
+        return Made(self.api.create(container_name(run_id), body), terms)
+
+    def _network(self, launch: Launch, position: int) -> str:
+        """Raises EngineRefused if it is to share that of a container that is not made yet."""
+        found = network_of(launch, position, self.settings.network)
+        if isinstance(found, str):
+            return found
+        return f"container:{self.api.id_of(container_name(container_id(launch.attempt_id, found)))}"
 
     def _labels(self, attempt_id: AttemptId, terms: Terms) -> Mapping[str, str]:
         return {
@@ -191,9 +179,9 @@ class Workshop:
             TERMS_LABEL: msgspec.json.encode(terms).decode(),
         }
 
-    def _log_config(self, attempt_id: AttemptId) -> Mapping[str, object]:
+    def _log_config(self, run_id: AttemptId) -> Mapping[str, object]:
         if self.keeps_files:
-            return {"Type": "k8s-file", "Config": {"path": str(self.raw_output(attempt_id))}}
+            return {"Type": "k8s-file", "Config": {"path": str(self.raw_output(run_id))}}
         if self.facts.kind == "podman":
             return {"Type": "k8s-file"}
         return {"Type": "local", "Config": _UNLIMITED_FILE}
@@ -225,12 +213,12 @@ class Workshop:
         with contextlib.suppress(EngineRefused):
             self.api.signal(container_id, "SIGKILL")
 
-    def ran_out_of_memory(self, attempt_id: AttemptId, state: ContainerState, was_stopped: bool) -> bool:
+    def ran_out_of_memory(self, run_id: AttemptId, state: ContainerState, was_stopped: bool) -> bool:
         """Whether it, or a part of it that mattered, was killed for want of memory."""
         if state.out_of_memory:
             return state.exit_code != 0
         killed = state.exit_code == 137 and not was_stopped
-        return killed and self._groups is not None and self._groups.was_full(attempt_id)
+        return killed and self._groups is not None and self._groups.was_full(run_id)
 
     def withdraw(self, container_id: str) -> bool:
         """Remove a container unless it runs; whether it is gone. Nothing can start it afterwards."""
@@ -242,26 +230,54 @@ class Workshop:
             return False
         return True
 
-    def clean_up(self, attempt_id: AttemptId, volumes: tuple[str, ...] = ()) -> None:
-        """Remove what an ended attempt has left: container, volumes, output, memory group."""
-        with contextlib.suppress(EngineRefused):
-            self.api.remove(container_name(attempt_id), force=True)
-        for volume in volumes:
+    def clean_up(self, attempt_id: AttemptId, terms: Terms | None) -> None:
+        """Remove what an ended attempt has left: containers, volumes, output, memory groups. The last made goes first,
+        since it may share the network of another."""
+        for run_id in reversed(list(run_ids(attempt_id, terms)) if terms else [attempt_id]):
+            with contextlib.suppress(EngineRefused):
+                self.api.remove(container_name(run_id), force=True)
+            self.raw_output(run_id).unlink(missing_ok=True)
+            self._begun(run_id).unlink(missing_ok=True)
+            if self._groups:
+                self._groups.remove(run_id)
+        for volume in terms.volumes if terms else ():
             with contextlib.suppress(EngineRefused):
                 self.api.remove_volume(volume)
-        self.raw_output(attempt_id).unlink(missing_ok=True)
-        if self._groups:
-            self._groups.remove(attempt_id)
+
+    # ------------------------------------------------------------------------------------------ what may have begun
+
+    def note_begin(self, run_id: AttemptId) -> None:
+        """Put on disk that the engine may be asked to start this container from now on. Raises OSError."""
+        file = os.open(self._begun(run_id), os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        os.close(file)
+        folder = os.open(self._raw, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+    def may_have_begun(self, run_id: AttemptId) -> bool:
+        """Whether the engine may ever have been asked to start it."""
+        return self._begun(run_id).exists()
+
+    def _begun(self, run_id: AttemptId) -> Path:
+        return self._raw / f"{run_id}.begun"
 
     # ----------------------------------------------------------------------------------------------------- output
 
-    def log(self, attempt_id: AttemptId) -> AttemptLogWriter:
-        """The attempt's log."""
-        return AttemptLogWriter(logs_folder(self._data), attempt_id, self._log_cap_bytes)
+    def log(self, run_id: AttemptId) -> AttemptLogWriter:
+        """The container's log."""
+        return AttemptLogWriter(logs_folder(self._data), run_id, self._log_cap_bytes)
 
-    def raw_output(self, attempt_id: AttemptId) -> Path:
+    def raw_output(self, run_id: AttemptId) -> Path:
         """Where the engine writes what the container does, if it writes it to a file of ours."""
-        return self._raw / attempt_id
+        return self._raw / run_id
+
+
+def _own_gpus(launch: Launch, terms: Terms) -> tuple[int, ...]:
+    """The numbers of the GPUs that a container may use: each has its own."""
+    before = sum(container.gpus for container in launch.containers[: terms.position])
+    return terms.gpu_numbers[before : before + launch.containers[terms.position].gpus]
 
 
 def _cannot_start(refusal: EngineRefused) -> CannotStart:

@@ -69,7 +69,8 @@ class Isolation:
     `bridge`, `ipc_mode` and `pid_mode` are ECS's; None is what the executor has by default. `ephemeral_storage_gib` is
     how much its own root may grow. `architecture` is as images name it (`amd64`, `arm64`). `pull_policy` is
     `if-missing`, `always` or `never` (None: the executor's setting); `credentials_parameter` names the secret that
-    opens the image's registry. Capabilities are without `CAP_`. With `impossible` the start fails with that reason.
+    opens the image's registry, and `credentials` are the user name and password in it once an executor is told to
+    launch. Capabilities are without `CAP_`. With `impossible` the start fails with that reason.
     """
 
     entry_point: tuple[str, ...] | None = None
@@ -88,6 +89,7 @@ class Isolation:
     architecture: str | None = None
     pull_policy: str | None = None
     credentials_parameter: str | None = None
+    credentials: tuple[str, str] | None = field(default=None, repr=False)
     capabilities_added: tuple[str, ...] = ()
     capabilities_dropped: tuple[str, ...] = ()
     no_new_privileges: bool = False

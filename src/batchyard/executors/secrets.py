@@ -158,8 +158,23 @@ class WithSecrets:
 
     def _filled(self, container: Container) -> Container:
         values = {name: self._resolve(value_from) for name, value_from in container.secrets.items()}
-        return replace(container, environment={**container.environment, **values}, secrets={})
+        filled = replace(container, environment={**container.environment, **values}, secrets={})
+        if (parameter := _registry_secret(container)) and filled.isolation:
+            found = registry_credentials(parameter, self._resolve)
+            return replace(filled, isolation=replace(filled.isolation, credentials=found))
+        return filled
+
+
+def registry_credentials(parameter: str, resolve: Resolve) -> tuple[str, str]:
+    """User name and password from the secret that repositoryCredentials names: JSON, as AWS keeps it. Raises
+    ValueError."""
+    text = resolve(parameter)
+    return _member(parameter, text, "username"), _member(parameter, text, "password")
+
+
+def _registry_secret(container: Container) -> str | None:
+    return container.isolation.credentials_parameter if container.isolation else None
 
 
 def _has_secrets(order: Order) -> bool:
-    return isinstance(order, Launch) and any(container.secrets for container in order.containers)
+    return isinstance(order, Launch) and any(each.secrets or _registry_secret(each) for each in order.containers)

@@ -7,7 +7,7 @@ from batchyard.executors import oci
 from batchyard.executors.interface import Executor
 from batchyard.executors.oci import OciExecutor
 from batchyard.executors.process import ProcessExecutor
-from batchyard.executors.secrets import SecretSource, resolver
+from batchyard.executors.secrets import SecretSource
 from batchyard.executors.supervisor_protocol import ContainerSettings
 from batchyard.server.configuration import Configuration
 from batchyard.server.problem import ConfigurationProblem
@@ -79,7 +79,6 @@ def _engine(kind: str) -> Kind:
             configuration.data,
             found[0],
             settings,
-            resolve=resolver(secret_sources(configuration)),
             log_cap_bytes=configuration.log_cap_bytes,
         )
 

@@ -1,6 +1,6 @@
 """An image as a container needs it, and the way it is told from the process that prepares images."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
@@ -36,11 +36,13 @@ class Image:
 
 @dataclass(frozen=True, slots=True)
 class ImageWish:
-    """What is to be prepared. `policy` is `if-missing`, `always` or `never`; `architecture` as images name it."""
+    """What is to be prepared. `policy` is `if-missing`, `always` or `never`; `architecture` as images name it;
+    `credentials` are user name and password of its registry, None for what podman knows."""
 
     name: str
     policy: str
     architecture: str | None = None
+    credentials: tuple[str, str] | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -104,15 +104,17 @@ class Images:
         self._made += 1
         result = self._folder / f"{os.getpid()}-{self._made}"
         output, into = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-        null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+        order = os.memfd_create("wish", os.MFD_CLOEXEC)
         try:
+            os.write(order, as_text(wish).encode())
+            os.lseek(order, 0, os.SEEK_SET)
             os.set_blocking(into, True)
             process_id = os.posix_spawn(
                 sys.executable,
-                [sys.executable, "-X", "utf8", "-m", _MODULE, as_text(wish), str(result)],
+                [sys.executable, "-X", "utf8", "-m", _MODULE, str(result)],
                 os.environ,
                 file_actions=[
-                    (os.POSIX_SPAWN_DUP2, null, 0),
+                    (os.POSIX_SPAWN_DUP2, order, 0),
                     (os.POSIX_SPAWN_DUP2, into, 1),
                     (os.POSIX_SPAWN_DUP2, into, 2),
                 ],
@@ -123,7 +125,7 @@ class Images:
             raise
         finally:
             os.close(into)
-            os.close(null)
+            os.close(order)
         preparation = _Preparation(wish, result, output)
         self._preparations[process_id] = preparation
         self._watch.add(output, lambda: self._take_output(preparation))

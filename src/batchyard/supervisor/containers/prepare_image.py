@@ -1,16 +1,21 @@
-"""`python -m batchyard.supervisor.containers.prepare_image WISH RESULT`: pull an image if need be, say where it lies.
+"""`python -m batchyard.supervisor.containers.prepare_image RESULT`: pull an image if need be, say where it lies.
 
 A process of its own, so that a pull of minutes holds up nobody. It writes progress to its output, which is the log of
-the attempts that wait, and the outcome to the file RESULT. Images are podman's: whatever was pulled, built, loaded or
-imported by it is found, and so is what docker has, from where it is copied. Registries are asked as podman is
-configured to ask them, with the credentials it knows.
+the attempts that wait, and the outcome to the file RESULT. The wish comes on its input, since it may hold a password;
+podman is told that in a file which only its user may read, and which is gone when the pull has ended.
+
+Images are podman's: whatever was pulled, built, loaded or imported by it is found, and so is what docker has, from
+where it is copied. Registries are asked as podman is configured to ask them, with the credentials it knows or those of
+the wish.
 """
 
+import base64
 import contextlib
 import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -29,9 +34,9 @@ class Failure(Exception):
 
 def main(arguments: Sequence[str]) -> int:
     """Do it; the exit code is 0 whenever RESULT was written."""
-    text, result = arguments
+    (result,) = arguments
     try:
-        prepared = Prepared(image=prepare(wish_of(text)))
+        prepared = Prepared(image=prepare(wish_of(sys.stdin.read())))
     except Failure as failure:
         prepared = Prepared(failure=f"CannotPullContainerError: {str(failure)[:_REASON_CHARACTERS]}")
     half = Path(f"{result}.half")
@@ -61,10 +66,25 @@ def _found_after_pull(wish: ImageWish) -> Image:
 
 def _pull(wish: ImageWish) -> None:
     """With podman's own progress lines in our output; the last of its errors is the reason."""
-    architecture = ["--arch", wish.architecture] if wish.architecture else []
-    # The transport is ours, so that no name can mean a file of this machine.
-    command = [PODMAN, "pull", *architecture, "--", f"docker://{full_name(wish.name)}"]
-    _say(f"Pulling {wish.name}")
+    options = ["--arch", wish.architecture] if wish.architecture else []
+    with contextlib.ExitStack() as stack:
+        if wish.credentials:
+            file = stack.enter_context(tempfile.NamedTemporaryFile("w", suffix=".json"))
+            file.write(_login(wish.name, *wish.credentials))
+            file.flush()
+            options += ["--authfile", file.name]
+        # The transport is ours, so that no name can mean a file of this machine.
+        _run_pull([PODMAN, "pull", *options, "--", f"docker://{full_name(wish.name)}"], wish.name)
+
+
+def _login(image: str, user: str, password: str) -> str:
+    """What podman reads credentials from (containers-auth.json)."""
+    auth = base64.b64encode(f"{user}:{password}".encode()).decode()
+    return json.dumps({"auths": {full_name(image).partition("/")[0]: {"auth": auth}}})
+
+
+def _run_pull(command: Sequence[str], name: str) -> None:
+    _say(f"Pulling {name}")
     try:
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True

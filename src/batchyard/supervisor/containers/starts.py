@@ -91,9 +91,8 @@ class ContainerStarts:
         if isolation.impossible:
             raise CannotPrepare(isolation.impossible)
         self._enter_own_mounts()
-        wish = ImageWish(
-            run.container.image, isolation.pull_policy or self.settings.pull_policy, isolation.architecture
-        )
+        policy = isolation.pull_policy or self.settings.pull_policy
+        wish = ImageWish(run.container.image, policy, isolation.architecture, isolation.credentials)
         start = _Start(environment, gpus)
         if image := self._images.find(wish):
             self._create(run, start, image)
