@@ -18,8 +18,8 @@ from tests.executors.engines import IMAGE, OwnEngine, executor, own_engine
 
 pytestmark = pytest.mark.process
 
-SIZE = 12
-KILLS = 4
+SIZE = 8
+KILLS = 3
 
 
 @pytest.fixture(scope="module")
