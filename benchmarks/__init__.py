@@ -7,6 +7,7 @@
     yard.py         a real server on a fresh data folder
     peers.py        xargs, GNU parallel, HyperQueue, moto
     machine.py      what all this ran on
-    p1 to p8        a file for each promise
+    containers.py   podman's bare API, and crun in a loop
+    p1 to p9        a file for each promise
     report.py       the table, for the terminal and for docs/performance.md
 """

@@ -21,6 +21,7 @@ from benchmarks import (
     p6_full_queue_rate,
     p7_reads_when_full,
     p8_log_throughput,
+    p9_containers,
     p10_fair_share,
     report,
 )
@@ -40,6 +41,7 @@ MEASURES: dict[str, Callable[..., Result]] = {
     "p6": p6_full_queue_rate.measure,
     "p7": p7_reads_when_full.measure,
     "p8": p8_log_throughput.measure,
+    "p9": p9_containers.measure,
     "p10": p10_fair_share.measure,
     "growth": growth.measure,
 }

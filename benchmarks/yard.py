@@ -33,7 +33,9 @@ COMPUTE = {
 class Yard:
     """A server with the default queue, and the job definition `true` of one vCPU that runs /bin/true."""
 
-    def __init__(self) -> None:
+    def __init__(self, executor: str = "process", environment: dict[str, str] | None = None) -> None:
+        self._executor = executor
+        self._environment = {**os.environ, **(environment or {})}
         self.data = Path(tempfile.mkdtemp(prefix="batchyard-bench-"))
         self.ready_seconds = self.start()
         self.define(DEFINITION, ["/bin/true"])
@@ -41,11 +43,13 @@ class Yard:
     def start(self) -> float:
         """Start the server, after `stop`; the seconds until it accepts connections."""
         command = [sys.executable, "-m", "batchyard", "serve", "--port", "0", "--data", str(self.data)]
-        command += ["--executor", "process"]
+        command += ["--executor", self._executor]
         started = perf_counter()
         log = (self.data / "server.log").open("a")
         with log:
-            self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
+            self.process = subprocess.Popen(
+                command, stdout=subprocess.PIPE, stderr=log, text=True, env=self._environment
+            )
         assert self.process.stdout is not None
         guard = threading.Timer(START_SECONDS_MAX, self.process.kill)
         guard.start()
@@ -76,9 +80,9 @@ class Yard:
 
     # ------------------------------------------------------------------------------------------ what it holds
 
-    def define(self, name: str, command: list[str]) -> None:
+    def define(self, name: str, command: list[str], image: str = "any") -> None:
         """Register a definition of one vCPU and 128 MiB."""
-        properties = {"image": "any", "vcpus": 1, "memory": 128, "command": command}
+        properties = {"image": image, "vcpus": 1, "memory": 128, "command": command}
         self.connection.call(
             "registerjobdefinition", jobDefinitionName=name, type="container", containerProperties=properties
         )
