@@ -12,6 +12,7 @@ import pytest
 
 from tests.clients.server_process import ServerProcess
 from tests.clients.yard import Yard
+from tests.executors.engines import IMAGE, OwnEngine, own_engine
 from tests.executors.images import PLAIN
 
 PYTHON = "/usr/bin/python3"
@@ -38,25 +39,53 @@ def test_four_nodes_say_hello(yard: Yard) -> None:
     said_hello(yard, job_id)
 
 
-@pytest.fixture
-def container_yard(tmp_path: Path, storage: Path) -> Iterator[Yard]:
+@pytest.fixture(scope="module")
+def engine() -> Iterator[OwnEngine]:
+    """A podman of the tests' own."""
+    yield from own_engine("podman")
+
+
+def yard_of(executor: str, folder: Path) -> Iterator[Yard]:
     """A server whose jobs run in containers; nothing of it is left afterwards."""
     settings = {"stop_grace_seconds": 1.0}
-    server = ServerProcess(tmp_path, "--executor", "oci", "--max-vcpus", "8", settings=settings)
+    server = ServerProcess(folder, "--executor", executor, "--max-vcpus", "8", settings=settings)
     server.start()
     yield Yard.at(server)
     server.end()
 
 
+@pytest.fixture
+def oci_yard(tmp_path: Path, storage: Path) -> Iterator[Yard]:
+    """A server whose containers are made without an engine."""
+    yield from yard_of("oci", tmp_path)
+
+
+@pytest.fixture
+def podman_yard(tmp_path: Path, engine: OwnEngine, monkeypatch: pytest.MonkeyPatch) -> Iterator[Yard]:
+    """A server whose containers are podman's."""
+    monkeypatch.setenv("CONTAINER_HOST", engine.address)
+    yield from yard_of("podman", tmp_path)
+
+
 @pytest.mark.process
 @pytest.mark.slow
-def test_four_nodes_in_containers_say_hello(container_yard: Yard) -> None:
+def test_four_nodes_in_containers_say_hello(oci_yard: Yard) -> None:
+    four_nodes_in_containers(oci_yard, PLAIN)
+
+
+@pytest.mark.process
+@pytest.mark.slow
+def test_four_nodes_in_containers_of_an_engine_say_hello(podman_yard: Yard) -> None:
+    four_nodes_in_containers(podman_yard, IMAGE)
+
+
+def four_nodes_in_containers(yard: Yard, image: str) -> None:
     """The image has no Open MPI: the containers see that of this machine, read-only."""
     if missing := what_is_missing():
         pytest.skip(missing)
     folders = ("/usr", "/lib", "/lib64", "/bin", "/etc", str(SUBMIT.parent))
     container: dict[str, Any] = {
-        "image": PLAIN,
+        "image": image,
         "command": [PYTHON, str(SUBMIT.parent / "node.py"), PYTHON, str(SUBMIT.parent / "hello.py")],
         "resourceRequirements": [{"type": "VCPU", "value": "1"}, {"type": "MEMORY", "value": "512"}],
         "volumes": [{"name": f"v{n}", "host": {"sourcePath": folder}} for n, folder in enumerate(folders)],
@@ -64,7 +93,7 @@ def test_four_nodes_in_containers_say_hello(container_yard: Yard) -> None:
             {"sourceVolume": f"v{n}", "containerPath": folder, "readOnly": True} for n, folder in enumerate(folders)
         ],
     }
-    batch = container_yard.batch
+    batch = yard.batch
     batch.register_job_definition(
         jobDefinitionName="mpi",
         type="multinode",
@@ -74,7 +103,7 @@ def test_four_nodes_in_containers_say_hello(container_yard: Yard) -> None:
             "nodeRangeProperties": [{"targetNodes": "0:", "container": container}],
         },
     )
-    said_hello(container_yard, container_yard.submit("mpi"))
+    said_hello(yard, yard.submit("mpi"))
 
 
 def said_hello(yard: Yard, job_id: str) -> None:
