@@ -311,6 +311,7 @@ class Engine:
         with self._database.write() as tx:
             for call in calls:
                 self._run_call(tx, call)
+            is_changed |= tx.job_queues.has_changed
             if is_changed:
                 self._around.yard = Yard.read(tx)
                 self._around.blocked.is_stale = True
