@@ -137,6 +137,7 @@ class Engine:
             blocked=Blocked(),
             retention=retention or Retention(),
             holders=Holders(),
+            grace_seconds=stop_grace_seconds,
         )
 
     # ------------------------------------------------------------------------------------------ from outside
