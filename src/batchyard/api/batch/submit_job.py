@@ -32,7 +32,7 @@ Request = Mapping[str, Any]
 _OVERRIDES_NOTHING = {"jobName", "jobQueue", "jobDefinition", "arrayProperties", "dependsOn", "shareIdentifier", "tags"}
 """Members of SubmitJob that `resolve` does not look at."""
 
-_TYPES = {After.ANY: AFTER_ANY, After.FAILURE: AFTER_FAILURE}
+_TYPES: Mapping[After, str] = {After.ANY: AFTER_ANY, After.FAILURE: AFTER_FAILURE}
 
 
 def submit_job(context: Context, request: Request) -> dict[str, Any]:
@@ -55,7 +55,7 @@ def submit_job(context: Context, request: Request) -> dict[str, Any]:
     resolved = with_defaults(_resolved(context, definition, request), queue.settings)
     _check_queue(context, queue, resolved, request)
     needs = consumable_needs(context.tx, resolved.consumable_resource_properties)
-    edges = [_after(edge, when) for edge in _edges(context, wanted, size)]
+    edges = _edges(context, wanted, size, _TYPES.get(when))
     job_id, seq = context.ids.job_id(), context.tx.jobs.next_seq()
     tail = f"job/{job_id}"
     context.tx.tags.put(tail, tags)
@@ -166,8 +166,11 @@ def _depends_on(request: Request, size: int | None) -> list[dict[str, Any]]:
     return wanted
 
 
-def _edges(context: Context, wanted: Sequence[Mapping[str, Any]], size: int | None) -> list[Edge]:
-    """The edges of a job that has no number yet; a SEQUENTIAL edge will point at the job itself."""
+def _edges(
+    context: Context, wanted: Sequence[Mapping[str, Any]], size: int | None, plain_type: str | None
+) -> list[Edge]:
+    """The edges of a job that has no number yet; a SEQUENTIAL edge will point at the job itself. plain_type: of those
+    that stand for entries without a type."""
     own = JobSeq(0)
     edges: list[Edge] = []
     for entry in wanted:
@@ -179,15 +182,11 @@ def _edges(context: Context, wanted: Sequence[Mapping[str, Any]], size: int | No
             if entry.get("type") == N_TO_N:
                 edges.append(_n_to_n(context, found, reference, len(edges), size))
             else:
-                edges.append(_plain(context, found, reference, len(edges)))
+                edge = _plain(context, found, reference, len(edges))
+                edges.append(edge if "type" in entry else replace(edge, type=plain_type))
         if entry.get("type") == SEQUENTIAL and size is not None:
             edges.append(Edge(own, len(edges), SEQUENTIAL, own, succeeded=Indexes.span(0, 0)))
     return edges
-
-
-def _after(edge: Edge, when: After) -> Edge:
-    """A plain edge, of the type that the job's tag asks for."""
-    return replace(edge, type=_TYPES[when]) if edge.type is None and when is not After.SUCCESS else edge
 
 
 def _owned(edges: Sequence[Edge], seq: JobSeq) -> list[Edge]:
