@@ -73,6 +73,17 @@ def test_permits_that_are_oversold_are_noticed(monkeypatch: Patch) -> None:
     assert notices("consumables", seeds=12)
 
 
+def test_more_children_at_once_than_may_are_noticed(monkeypatch: Patch) -> None:
+    everybody = property(lambda children: children.count(JobStatus.RUNNABLE))
+    monkeypatch.setattr(arrays.Children, "available", everybody)
+    assert notices("parallel", seeds=20)
+
+
+def test_running_after_a_failure_that_never_was_is_noticed(monkeypatch: Patch) -> None:
+    monkeypatch.setattr(deps, "_is_spared", lambda _outcomes: False)
+    assert notices("dependents", seeds=20)
+
+
 @pytest.mark.parametrize("forgotten", ["use_up", "return_unused"])
 def test_a_budget_that_is_not_kept_is_noticed(monkeypatch: Patch, forgotten: str) -> None:
     monkeypatch.setattr(ConsumableResources, forgotten, lambda _self, _seq: None)
