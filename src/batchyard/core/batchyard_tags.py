@@ -6,12 +6,10 @@ refused with a sentence that names what is valid, since a setting that is misspe
 
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import replace
 from enum import StrEnum
 
 from batchyard.core import quotas, refusals
 from batchyard.core.resources import NO_SETTINGS, QueueSettings
-from batchyard.core.submission import ResolvedJob
 
 PREFIX = "batchyard:"
 
@@ -90,16 +88,6 @@ def queue_settings(tags: Mapping[str, str], *, is_for_service_jobs: bool = False
         _integer(own, DEFAULT_TIMEOUT, _SHORTEST_ATTEMPT_SECONDS, _LARGEST),
         _integer(own, DEFAULT_ATTEMPTS, 1, quotas.RETRY_ATTEMPTS),
     )
-
-
-def with_defaults(resolved: ResolvedJob, settings: QueueSettings) -> ResolvedJob:
-    """The job with its queue's timeout and attempts where it has none of its own."""
-    if settings.default_timeout_seconds is not None and resolved.attempt_duration_seconds is None:
-        resolved = replace(resolved, attempt_duration_seconds=settings.default_timeout_seconds)
-    if settings.default_attempts is not None and resolved.retry_strategy is None:
-        strategy = {"attempts": settings.default_attempts, "evaluateOnExit": []}
-        resolved = replace(resolved, attempts=settings.default_attempts, retry_strategy=strategy)
-    return resolved
 
 
 def _integer(tags: Mapping[str, str], key: str, least: int, most: int) -> int | None:

@@ -12,7 +12,7 @@ from batchyard.api.batch.job_references import JobReference, parse_job_id
 from batchyard.api.context import Context
 from batchyard.api.references import consumable_needs, find_job_definition, find_job_queue
 from batchyard.core import names, quotas, refusals, resources
-from batchyard.core.batchyard_tags import After, after, max_parallel, with_defaults
+from batchyard.core.batchyard_tags import After, after, max_parallel
 from batchyard.core.dependencies import AFTER_ANY, AFTER_FAILURE, N_TO_N, SEQUENTIAL, Edge
 from batchyard.core.fair_share import active_shares, fair_share_policy
 from batchyard.core.ids import JobSeq
@@ -21,7 +21,7 @@ from batchyard.core.jobs import Job, JobKey, JobStatus, Terms
 from batchyard.core.placement import Room
 from batchyard.core.resources import JobDefinition, JobQueue
 from batchyard.core.scheduling_policies import FAIRSHARE
-from batchyard.core.submission import ResolvedJob, check_platform, resolve
+from batchyard.core.submission import ResolvedJob, check_platform, resolve, with_defaults
 from batchyard.core.tags import new_tags
 from batchyard.engine.apply import Changes
 from batchyard.store.documents import dump
