@@ -34,12 +34,13 @@ class Work:
 works = st.lists(
     st.builds(
         Work,
-        st.integers(0, 100),
-        st.builds(Room, st.integers(1, 4), st.integers(1, 400), st.integers(0, 1)),
-        st.one_of(st.integers(1, 120), st.none()),
+        st.integers(0, 40),
+        st.builds(Room, st.sampled_from([1, 1, 2, 3, 4]), st.sampled_from([50, 100, 300]), st.just(0)),
+        st.one_of(st.integers(4, 120), st.integers(4, 120), st.integers(4, 120), st.none()),
         st.integers(0, 60),
-        st.integers(1, 3),
+        st.sampled_from([1, 1, 1, 3]),
     ),
+    min_size=3,
     max_size=9,
 ).map(lambda found: sorted(found, key=lambda work: work.arrives))
 
