@@ -174,8 +174,8 @@ class Placement:
 class Plan:
     """placements: in the order to make them. misfits: jobs that can never fit, with the reason. held: jobs that wait
     for room, each with the compute environments that might give it; nothing behind them was looked at, but for
-    backfill. room_within: in how many seconds some of them have room at the latest, in queues with backfill, where
-    timeouts tell. backfilled: the jobs that passed them.
+    backfill. room_within: in how many seconds they have room if all that runs uses up its timeouts, of queues with
+    backfill and where timeouts tell. backfilled: the jobs that passed them.
     without_capacity: those of them for which the machine has no room, though a compute environment would have some.
     is_cut_short: whether queues were left out, since the whole machine is held. reserved: jobs whose turn it is, and
     that wait because the rest of the queue's vCPUs is reserved for shares that are not active.
