@@ -207,7 +207,8 @@ class Engine:
     @property
     def outlook(self) -> Outlook:
         """What plans depend on besides rows, as it is now; from any thread."""
-        return Outlook(self._around.machine, self._around.pace, self._held.is_connected)
+        around = self._around
+        return Outlook(around.machine, around.pace, self._held.is_connected, around.grace_seconds)
 
     def _receive(self, message: x.Message) -> None:
         with self._bell:
