@@ -62,6 +62,7 @@ def test_submit_takes_every_option_to_the_job(batchyard: Terminal) -> None:
     first = batchyard("submit", "--array", "2", "--", "true").job_id
     options = ["--array", "2", "--retry", "4", "--timeout", "90", "--vcpus", "2", "--memory", "300", "--env", "A=b=c"]
     dependencies = ["--env", "FROM_HERE", "--n-to-n", first, "--depends-on", f"{first}:1", "--sequential"]
+    options += ["--max-parallel", "1", "--after", "any"]
     submitted = batchyard("submit", *options, *dependencies, "--", "true", FROM_HERE="x y")
     (job,) = batchyard("describe", submitted.job_id, "-o", "json").json["jobs"]
     assert job["arrayProperties"]["size"] == 2
@@ -73,6 +74,7 @@ def test_submit_takes_every_option_to_the_job(batchyard: Terminal) -> None:
     }
     assert {v["name"]: v["value"] for v in job["container"]["environment"]} == {"A": "b=c", "FROM_HERE": "x y"}
     assert job["dependsOn"] == [{"jobId": f"{first}:1"}, {"jobId": first, "type": "N_TO_N"}, {"type": "SEQUENTIAL"}]
+    assert job["tags"] == {"batchyard:max-parallel": "1", "batchyard:after": "any"}
 
 
 def test_run_shows_the_output_and_ends_as_the_command(batchyard: Terminal) -> None:
@@ -200,6 +202,17 @@ def test_retry_of_a_single_job_runs_it_as_it_ran(batchyard: Terminal) -> None:
         assert jobs[0][member] == jobs[1][member]
     assert batchyard("logs", second).output == "boo\n"
     assert len(jobs[1]["attempts"]) == 2
+
+
+def test_retry_waits_for_nothing_and_keeps_the_limit_of_an_array(batchyard: Terminal) -> None:
+    first = batchyard("submit", "--", "true").job_id
+    waiting = ["--depends-on", first, "--after", "any"]
+    array = batchyard("submit", "--array", "3", "--max-parallel", "2", *waiting, "--", "false").job_id
+    assert batchyard("watch", array).exit_code == 1
+    again = {job: batchyard("retry", job).job_id for job in (array, f"{array}:1")}
+    (whole, one) = batchyard("describe", *again.values(), "-o", "json").json["jobs"]
+    assert whole["tags"] == {"batchyard:max-parallel": "2", "batchyard:retry-of": array}
+    assert one["tags"] == {"batchyard:retry-of": f"{array}:1"}
 
 
 def test_retry_refuses_what_did_not_fail(batchyard: Terminal) -> None:

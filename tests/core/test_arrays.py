@@ -1,5 +1,7 @@
 """Children as segments: what each operation does to them, to the counts, and what it tells of."""
 
+from dataclasses import replace
+
 from batchyard.core import arrays
 from batchyard.core.arrays import Children
 from batchyard.core.intervals import Indexes
@@ -100,3 +102,14 @@ def test_children_with_rows_are_counted_too() -> None:
     children = arrays.recount(children, S.RUNNABLE, S.STARTING)
     assert dict(children.counts) == {S.RUNNABLE: 1, S.STARTING: 1}
     assert arrays.recount(children, S.STARTING, S.STARTING) == children
+
+
+def test_no_more_may_be_placed_than_may_run_at_once() -> None:
+    children, _ = arrays.release(arrays.spawn(10, max_parallel=3), Indexes.span(0, 9), NOW)
+    assert (children.count(S.RUNNABLE), children.available) == (10, 3)
+    children = arrays.recount(arrays.take(children, 2)[0], S.RUNNABLE, S.STARTING, 2)
+    assert children.available == 1
+    children = arrays.recount(arrays.recount(children, S.STARTING, S.RUNNING), S.RUNNING, S.RUNNABLE)
+    assert children.available == 2
+    assert replace(children, max_parallel=1).available == 0
+    assert replace(children, max_parallel=None).available == 9

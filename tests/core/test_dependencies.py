@@ -1,8 +1,11 @@
 """Edges: what they learn from what ends, and what several of them say together."""
 
+from dataclasses import replace
+
 import pytest
 
-from batchyard.core.dependencies import N_TO_N, SEQUENTIAL, Edge, Finished, assess, observe
+from batchyard.core import reasons
+from batchyard.core.dependencies import AFTER_ANY, AFTER_FAILURE, N_TO_N, SEQUENTIAL, Edge, Finished, assess, observe
 from batchyard.core.ids import JobSeq
 from batchyard.core.intervals import NOTHING, Indexes
 from batchyard.core.jobs import JobStatus
@@ -82,3 +85,36 @@ def test_edges_of_different_kinds_must_all_hold() -> None:
     assert list(assess([*per_child, plain()], 4).doomed) == [3]
     assert list(assess([*per_child, plain(S.SUCCEEDED)], 4).ready) == [0]
     assert list(assess([*per_child, plain(S.FAILED)], 4).doomed) == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("kind", "outcomes", "ready", "is_open", "has_failed"),
+    [
+        (AFTER_ANY, [S.FAILED, S.SUCCEEDED], [0], False, False),
+        (AFTER_ANY, [S.FAILED, None], [], True, False),
+        (AFTER_FAILURE, [S.FAILED, S.SUCCEEDED], [0], False, False),
+        (AFTER_FAILURE, [S.FAILED, None], [], True, False),
+        (AFTER_FAILURE, [S.SUCCEEDED, None], [], True, False),
+        (AFTER_FAILURE, [S.SUCCEEDED, S.SUCCEEDED], [], False, True),
+    ],
+)
+def test_plain_edges_of_other_types_wait_for_the_end(
+    kind: str, outcomes: list[JobStatus | None], ready: list[int], is_open: bool, has_failed: bool
+) -> None:
+    found = assess([replace(plain(outcome), type=kind) for outcome in outcomes])
+    assert (list(found.ready), found.is_open, found.has_failed) == (ready, is_open, has_failed)
+    assert list(found.doomed) == ([0] if has_failed else [])
+    if has_failed:
+        assert found.reason == reasons.NO_DEPENDENT_JOB_FAILED
+
+
+def test_an_edge_that_waits_for_any_end_is_still_no_edge_of_children() -> None:
+    edge = observe(replace(plain(), type=AFTER_ANY), Finished(outcome=S.FAILED), 5)
+    assert edge.outcome is S.FAILED
+    assert len(assess([edge], 5).ready) == 5
+
+
+def test_a_failed_child_dooms_its_partner_whatever_the_plain_edges_wait_for() -> None:
+    edges = [replace(plain(S.FAILED), type=AFTER_ANY), n_to_n(Indexes.of([1]), Indexes.of([0]))]
+    found = assess(edges, 2)
+    assert (list(found.ready), list(found.doomed), found.reason) == ([1], [0], reasons.DEPENDENT_JOB_FAILED)

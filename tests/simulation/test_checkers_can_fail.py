@@ -28,15 +28,15 @@ from tests.simulation.supervisor import Journal, Supervisor
 Patch = pytest.MonkeyPatch
 
 
-def failures(seeds: int = 12) -> Iterator[str]:
-    """What the first seeds complain of."""
-    found = (simulate(f"harm {seed}").failure for seed in range(seeds))
+def failures(seeds: int = 12, first: int = 0) -> Iterator[str]:
+    """What so many seeds complain of."""
+    found = (simulate(f"harm {seed}").failure for seed in range(first, first + seeds))
     return (failure for failure in found if failure)
 
 
-def notices(*checkers: str, seeds: int = 12) -> bool:
+def notices(*checkers: str, seeds: int = 12, first: int = 0) -> bool:
     """Whether a seed fails by one of these checkers."""
-    return any(failure.startswith(checkers) for failure in failures(seeds))
+    return any(failure.startswith(checkers) for failure in failures(seeds, first))
 
 
 def test_a_supervisor_that_forgets_what_it_accepted_runs_attempts_twice(monkeypatch: Patch) -> None:
@@ -73,10 +73,22 @@ def test_permits_that_are_oversold_are_noticed(monkeypatch: Patch) -> None:
     assert notices("consumables", seeds=12)
 
 
-@pytest.mark.parametrize("forgotten", ["use_up", "return_unused"])
-def test_a_budget_that_is_not_kept_is_noticed(monkeypatch: Patch, forgotten: str) -> None:
+def test_more_children_at_once_than_may_are_noticed(monkeypatch: Patch) -> None:
+    everybody = property(lambda children: children.count(JobStatus.RUNNABLE))
+    monkeypatch.setattr(arrays.Children, "available", everybody)
+    assert notices("parallel", seeds=20)
+
+
+def test_running_after_a_failure_that_never_was_is_noticed(monkeypatch: Patch) -> None:
+    monkeypatch.setattr(deps, "_is_spared", lambda _outcomes: False)
+    assert notices("dependents", seeds=20)
+
+
+@pytest.mark.parametrize(("forgotten", "first"), [("use_up", 0), ("return_unused", 55)])
+def test_a_budget_that_is_not_kept_is_noticed(monkeypatch: Patch, forgotten: str, first: int) -> None:
     monkeypatch.setattr(ConsumableResources, forgotten, lambda _self, _seq: None)
-    assert notices("consumables", seeds=20)
+    # Few attempts that need consumable resources are ever taken back, so the search begins near a seed with one.
+    assert notices("consumables", seeds=20, first=first)
 
 
 def test_usage_that_is_not_charged_is_noticed(monkeypatch: Patch) -> None:

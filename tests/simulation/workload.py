@@ -6,6 +6,8 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from batchyard.core.batchyard_tags import AFTER, BACKFILL, MAX_PARALLEL
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -21,6 +23,9 @@ QUEUES = {
     "shared": (5, ("large",)),
 }
 """Priority and compute environments, best first."""
+
+PASSABLE = ("normal", "shared")
+"""Queues with backfill."""
 
 LIMITS = [
     {"reason": reason, "state": "RUNNABLE", "maxTimeSeconds": 600, "action": "CANCEL"}
@@ -89,6 +94,7 @@ class Client:
         self._details = random.Random(f"{seed} details")
         self._shares = random.Random(f"{seed} shares")
         self._kinds_of_jobs = random.Random(f"{seed} kinds of jobs")
+        self._tags = random.Random(f"{seed} tags")
         self._next: deque[Request] = deque()
         self._kinds: list[tuple[int, Callable[[], Request | None]]] = [
             (60, self._submit),
@@ -166,6 +172,8 @@ class Client:
             request["timeout"] = {"attemptDurationSeconds": 60}
         if depends_on := self._depends_on(request):
             request["dependsOn"] = depends_on
+        if tags := self._settings(request):
+            request["tags"] = tags
         if request["jobQueue"] == SHARED:
             request["shareIdentifier"] = self._shares.choice(SHARES)
             if self._shares.random() < 0.5:
@@ -173,6 +181,15 @@ class Client:
         if self._needs.random() < 0.25 and request["jobDefinition"] != "nodes":
             request["consumableResourcePropertiesOverride"] = {"consumableResourceList": self._consumables()}
         return "SubmitJob", request
+
+    def _settings(self, request: dict[str, Any]) -> dict[str, str]:
+        """Tags that Batchyard reads."""
+        found: dict[str, str] = {}
+        if "arrayProperties" in request and self._tags.random() < 0.3:
+            found[MAX_PARALLEL] = self._tags.choice("112")
+        if any("type" not in entry for entry in request.get("dependsOn", ())) and self._tags.random() < 0.4:
+            found[AFTER] = self._tags.choice(["any", "failure", "success"])
+        return found
 
     def _service_request(self) -> Request:
         """Mostly another training job; sometimes one is terminated, or its environment changes."""
@@ -328,7 +345,8 @@ class Client:
 def _create_queue(name: str) -> Request:
     priority, environments = QUEUES[name]
     order = [{"order": order, "computeEnvironment": environment} for order, environment in enumerate(environments)]
-    request = {"jobQueueName": name, "priority": priority, "computeEnvironmentOrder": order}
+    tags = {BACKFILL: "true"} if name in PASSABLE else {}
+    request = {"jobQueueName": name, "priority": priority, "computeEnvironmentOrder": order, "tags": tags}
     return "CreateJobQueue", request | ({"schedulingPolicyArn": _POLICY_ARN} if name == SHARED else {})
 
 

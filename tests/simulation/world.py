@@ -144,9 +144,10 @@ class World:
         for operation, request in self.client.last_requests():
             self.ask(operation, request)
         self.live_on()
-        for name in self._misfits():
-            self.ask("TerminateJob", {"jobId": name, "reason": "can never run"})
-        self.live_on()
+        while misfits := self._misfits():  # others of them may have waited for their end
+            for name in misfits:
+                self.ask("TerminateJob", {"jobId": name, "reason": "can never run"})
+            self.live_on()
         self.is_settled = True
 
     def live_on(self) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from batchyard.core.ids import Millis
-from batchyard.core.resources import ACTIVE, INACTIVE, ComputeEnvironment, JobQueue
+from batchyard.core.resources import ACTIVE, INACTIVE, ComputeEnvironment, JobQueue, QueueSettings
 from batchyard.store.database import Database
 from batchyard.store.transaction import Transaction
 
@@ -37,6 +37,7 @@ QUEUE = JobQueue(
     scheduling_policy=None,
     created_at=NOW,
     document={"jobQueueType": "ECS"},
+    settings=QueueSettings(backfill=True, default_attempts=3),
 )
 
 

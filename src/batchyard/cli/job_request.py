@@ -11,6 +11,7 @@ from batchyard.cli.connection import Connection
 from batchyard.cli.jobs import job_id_of
 from batchyard.cli.problem import CommandProblem
 from batchyard.cli.wish import Wish
+from batchyard.core.batchyard_tags import AFTER, MAX_PARALLEL, After
 
 DEFAULT_IMAGE = "public.ecr.aws/docker/library/python:3.13-slim"
 DEFAULT_VCPUS = "1"
@@ -20,7 +21,7 @@ _DEPENDENCY_TYPES = ("N_TO_N", "SEQUENTIAL")
 
 def submit_request(connection: Connection, wish: Wish) -> dict[str, Any]:
     """The SubmitJob request; a definition is found or registered if none is named. Raises CommandProblem."""
-    _check(wish)
+    _check(connection, wish)
     overrides = {
         "command": list(wish.command),
         "environment": [_variable(text) for text in wish.environment],
@@ -34,18 +35,27 @@ def submit_request(connection: Connection, wish: Wish) -> dict[str, Any]:
         "dependsOn": _dependencies(connection, wish),
         "arrayProperties": None if wish.array_size is None else {"size": wish.array_size},
         "retryStrategy": None if wish.attempts is None else {"attempts": wish.attempts},
+        "tags": _tags(wish),
         "timeout": None if wish.timeout_seconds is None else {"attemptDurationSeconds": wish.timeout_seconds},
     }
     return {name: value for name, value in members.items() if value}
 
 
-def _check(wish: Wish) -> None:
+def _check(connection: Connection, wish: Wish) -> None:
     if not wish.command and not wish.definition:
         raise CommandProblem("There is nothing to run: give a command after --, or a --definition.")
     if wish.definition and wish.image:
         raise CommandProblem("SubmitJob cannot change a definition's image: give --image or --definition, not both.")
     if (wish.is_sequential or wish.n_to_n) and wish.array_size is None:
         raise CommandProblem("--sequential and --n-to-n are for arrays: give --array too.")
+    if _tags(wish) and connection.is_aws:
+        raise CommandProblem("AWS Batch knows neither --max-parallel nor --after; a Batchyard does.")
+
+
+def _tags(wish: Wish) -> dict[str, str]:
+    """What AWS Batch has no member for."""
+    tags = {} if wish.max_parallel is None else {MAX_PARALLEL: str(wish.max_parallel)}
+    return tags if wish.after is After.SUCCESS else tags | {AFTER: wish.after.value}
 
 
 def _variable(text: str) -> dict[str, str]:

@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from batchyard.cli.jobs import Job
     from batchyard.core.chosen_indexes import ChosenIndexes
 
-ORIGIN_TAG = "batchyard:retry-of"
 _TEXT_CHARACTERS_MAX = 4000
 """Of one array's chosen indexes: a SubmitJob holds 30 KiB, its overrides 8192 characters."""
 
@@ -59,10 +58,20 @@ def resubmission(job: "Job", chosen: "ChosenIndexes | None" = None) -> dict[str,
             request["arrayProperties"] = {"size": len(chosen.indexes)}
             request["dependsOn"] = [{"type": "SEQUENTIAL"}] if _is_sequential(job) else []
     request["containerOverrides"] = overrides
-    request["tags"] = {**job.get("tags", {}), ORIGIN_TAG: job["jobId"]}
+    request["tags"] = _tags(job, request)
     if "schedulingPriority" in job and "shareIdentifier" in job:
         request["schedulingPriorityOverride"] = job["schedulingPriority"]
     return request
+
+
+def _tags(job: "Job", request: dict[str, Any]) -> dict[str, str]:
+    """Those of the job, less what would have no meaning: nothing is waited for, and one child is no array."""
+    from batchyard.core.batchyard_tags import AFTER, MAX_PARALLEL, RETRY_OF
+
+    tags = {key: value for key, value in job.get("tags", {}).items() if key != AFTER}
+    if "arrayProperties" not in request:
+        tags.pop(MAX_PARALLEL, None)
+    return {**tags, RETRY_OF: job["jobId"]}
 
 
 def _overrides(container: dict[str, Any]) -> dict[str, Any]:

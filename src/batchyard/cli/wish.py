@@ -7,10 +7,14 @@ from typing import Annotated
 import typer
 
 from batchyard.cli.options import EndpointUrl, Output, OutputForm, Queue
+from batchyard.core.batchyard_tags import After
 
 Command = Annotated[list[str] | None, typer.Argument(metavar="COMMAND", help="What to run; not read by a shell.")]
 Name = Annotated[str | None, typer.Option("--name", "-n", help="The job's name. Default: the program's.")]
 Array = Annotated[int | None, typer.Option(metavar="N", help="Make it an array of N children.")]
+MaxParallel = Annotated[
+    int | None, typer.Option("--max-parallel", metavar="N", help="Run at most N children of the array at once.")
+]
 Retry = Annotated[int | None, typer.Option(metavar="N", help="Attempts in all, 1 to 10.")]
 Timeout = Annotated[int | None, typer.Option(metavar="SECONDS", help="End an attempt after so long; 60 at least.")]
 Vcpus = Annotated[str | None, typer.Option(metavar="N", help="vCPUs of the job, or of each child. Default: 1.")]
@@ -22,7 +26,11 @@ Env = Annotated[
 Image = Annotated[str | None, typer.Option(help="The container image, for executors that use one.")]
 DependsOn = Annotated[
     list[str] | None,
-    typer.Option(metavar="JOB[:TYPE]", help="Wait until that job, array or child SUCCEEDED. Repeatable."),
+    typer.Option(metavar="JOB[:TYPE]", help="Wait for that job, array or child. Repeatable."),
+]
+AfterOption = Annotated[
+    After,
+    typer.Option("--after", help="Run once those have succeeded, have ended in any way, or one of them has failed."),
 ]
 NToN = Annotated[
     list[str] | None,
@@ -42,6 +50,7 @@ class Wish:
     name: str | None
     queue: str
     array_size: int | None
+    max_parallel: int | None
     attempts: int | None
     timeout_seconds: int | None
     vcpus: str | None
@@ -49,6 +58,7 @@ class Wish:
     environment: Sequence[str]
     image: str | None
     depends_on: Sequence[str]
+    after: After
     n_to_n: Sequence[str]
     is_sequential: bool
     definition: str | None
@@ -62,6 +72,7 @@ def wished(carry_out: Callable[[Wish, str | None, OutputForm], None]) -> Callabl
         name: Name = None,
         queue: Queue = "default",
         array: Array = None,
+        max_parallel: MaxParallel = None,
         retry: Retry = None,
         timeout: Timeout = None,
         vcpus: Vcpus = None,
@@ -69,6 +80,7 @@ def wished(carry_out: Callable[[Wish, str | None, OutputForm], None]) -> Callabl
         env: Env = None,
         image: Image = None,
         depends_on: DependsOn = None,
+        after: AfterOption = After.SUCCESS,
         n_to_n: NToN = None,
         sequential: Sequential = False,
         definition: Definition = None,
@@ -80,6 +92,7 @@ def wished(carry_out: Callable[[Wish, str | None, OutputForm], None]) -> Callabl
             name=name,
             queue=queue,
             array_size=array,
+            max_parallel=max_parallel,
             attempts=retry,
             timeout_seconds=timeout,
             vcpus=vcpus,
@@ -87,6 +100,7 @@ def wished(carry_out: Callable[[Wish, str | None, OutputForm], None]) -> Callabl
             environment=env or [],
             image=image,
             depends_on=depends_on or [],
+            after=after,
             n_to_n=n_to_n or [],
             is_sequential=sequential,
             definition=definition,

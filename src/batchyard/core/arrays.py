@@ -46,15 +46,25 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Children:
-    """All children of one array. `counts` lacks the statuses that no child is in."""
+    """All children of one array. `counts` lacks the statuses that no child is in. max_parallel: how many may be placed
+    at once; those that were placed when it was lowered run on."""
 
     size: int
     counts: Mapping[JobStatus, int]
     segments: tuple[Segment, ...]
+    max_parallel: int | None = None
 
     def count(self, status: JobStatus) -> int:
         """How many children are in `status`."""
         return self.counts.get(status, 0)
+
+    @property
+    def available(self) -> int:
+        """How many children may be placed now: those that are RUNNABLE, as far as `max_parallel` allows."""
+        runnable = self.count(S.RUNNABLE)
+        if self.max_parallel is None:
+            return runnable
+        return max(0, min(runnable, self.max_parallel - self.count(S.STARTING) - self.count(S.RUNNING)))
 
     @property
     def are_finished(self) -> bool:
@@ -80,9 +90,9 @@ class Children:
         return None
 
 
-def spawn(size: int) -> Children:
+def spawn(size: int, max_parallel: int | None = None) -> Children:
     """The children of a new array, all PENDING (F 4.1: they enter PENDING first)."""
-    return Children(size, {S.PENDING: size}, (Segment(0, size - 1, S.PENDING),))
+    return Children(size, {S.PENDING: size}, (Segment(0, size - 1, S.PENDING),), max_parallel)
 
 
 def moved(counts: Mapping[JobStatus, int], source: JobStatus, target: JobStatus, number: int) -> dict[JobStatus, int]:
@@ -102,7 +112,8 @@ def recount(children: Children, source: JobStatus, target: JobStatus, number: in
     """Children with rows of their own changed status."""
     if source is target:
         return children
-    return Children(children.size, moved(children.counts, source, target, number), children.segments)
+    counts = moved(children.counts, source, target, number)
+    return Children(children.size, counts, children.segments, children.max_parallel)
 
 
 def _rebuilt(segments: Iterable[Segment]) -> tuple[Segment, ...]:
@@ -189,7 +200,7 @@ def _change(
             counts = moved(counts, segment.status, changed.status, len(segment))
             span = Indexes.span(segment.first, segment.last)
             shifts.append(Shift(span, segment.status, changed.status, changed.status_reason))
-    return Children(children.size, counts, _rebuilt(segments)), shifts
+    return replace(children, counts=counts, segments=_rebuilt(segments)), shifts
 
 
 def _failed(segment: Segment, at: Millis, reason: str | None) -> Segment:
@@ -222,12 +233,14 @@ def fail(
     return _change(children, indexes, _WAITING, become)
 
 
-def fail_dependents(children: Children, indexes: Indexes, at: Millis) -> tuple[Children, list[Shift]]:
-    """PENDING children, one of whose dependencies FAILED; those cancelled meanwhile FAIL with the caller's reason."""
+def fail_dependents(
+    children: Children, indexes: Indexes, at: Millis, why: str = reasons.DEPENDENT_JOB_FAILED
+) -> tuple[Children, list[Shift]]:
+    """PENDING children whose dependencies ended so that they can never run; those cancelled meanwhile FAIL with the
+    caller's reason."""
 
     def become(segment: Segment) -> Segment:
-        reason = segment.requested_reason if segment.is_cancelled else reasons.DEPENDENT_JOB_FAILED
-        return _failed(segment, at, reason)
+        return _failed(segment, at, segment.requested_reason if segment.is_cancelled else why)
 
     return _change(children, indexes, _PENDING, become)
 

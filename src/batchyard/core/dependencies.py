@@ -5,6 +5,9 @@ array child; N_TO_N lets child i wait for child i of another array; SEQUENTIAL l
 own array. All wait for success: a dependency that FAILED fails what waits for it, with `Dependent Job failed`, and so
 on along the chain.
 
+Beyond AWS, the plain dependencies of a job may be of two other types, by its tag `batchyard:after`: AFTER_ANY waits for
+an end, whatever it is; AFTER_FAILURE for the end of all of them, one of which must have FAILED.
+
 An `Edge` is one entry of dependsOn. For the two forms that work child by child it remembers, as intervals, which
 children's partners have succeeded and which have failed, so an array of any size is judged by a few set operations.
 A SEQUENTIAL edge points at its own array and is an N_TO_N edge moved by one, with child 0 free from the start.
@@ -14,12 +17,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+from batchyard.core import reasons
 from batchyard.core.ids import JobSeq
 from batchyard.core.intervals import NOTHING, Indexes
 from batchyard.core.jobs import JobStatus
 
 N_TO_N = "N_TO_N"
 SEQUENTIAL = "SEQUENTIAL"
+AFTER_ANY = "AFTER_ANY"
+AFTER_FAILURE = "AFTER_FAILURE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +44,7 @@ class Edge:
     @property
     def is_per_child(self) -> bool:
         """Whether it lets children go one by one."""
-        return self.type is not None
+        return self.type == N_TO_N or self.type == SEQUENTIAL
 
     def owned_by(self, seq: JobSeq) -> "Edge":
         """The edge of job `seq`, once that job has its number; a SEQUENTIAL edge points at its own job."""
@@ -77,12 +83,14 @@ def _observe_plain(edge: Edge, finished: Finished) -> Edge:
 
 @dataclass(frozen=True, slots=True)
 class Assessment:
-    """What a job's edges say together. `ready` and `doomed` are array indexes: may run, can never run."""
+    """What a job's edges say together. `ready` and `doomed` are array indexes: may run, can never run. has_failed: the
+    plain edges have doomed the whole job; `reason` says why."""
 
     is_open: bool
     has_failed: bool
     ready: Indexes
     doomed: Indexes
+    reason: str = reasons.DEPENDENT_JOB_FAILED
 
 
 def assess(edges: Sequence[Edge], size: int = 1) -> Assessment:
@@ -90,14 +98,21 @@ def assess(edges: Sequence[Edge], size: int = 1) -> Assessment:
     everything = Indexes.span(0, size - 1)
     ready, doomed = everything, NOTHING
     plain = [edge for edge in edges if not edge.is_per_child]
-    has_failed = any(edge.outcome is JobStatus.FAILED for edge in plain)
+    has_failed = any(edge.outcome is JobStatus.FAILED and edge.type is None for edge in plain)
+    is_spared = _is_spared([edge.outcome for edge in plain if edge.type == AFTER_FAILURE])
     is_open = any(edge.outcome is None for edge in plain)
     for edge in edges:
         if edge.is_per_child:
             ready = ready & edge.succeeded
             doomed = doomed | edge.failed
-    if has_failed:
+    if has_failed or is_spared:
         doomed = everything
     if is_open or has_failed:
         ready = NOTHING
-    return Assessment(is_open, has_failed, ready - doomed, doomed)
+    reason = reasons.DEPENDENT_JOB_FAILED if has_failed or not is_spared else reasons.NO_DEPENDENT_JOB_FAILED
+    return Assessment(is_open, has_failed or is_spared, ready - doomed, doomed, reason)
+
+
+def _is_spared(outcomes: Sequence[JobStatus | None]) -> bool:
+    """Whether a failure that a job was to run after has not come about."""
+    return bool(outcomes) and all(outcome is JobStatus.SUCCEEDED for outcome in outcomes)

@@ -5,6 +5,7 @@ Times come with the events, since the core knows no clock. `core.lifecycle` says
 
 from dataclasses import dataclass
 
+from batchyard.core import reasons
 from batchyard.core.ids import AttemptId, Millis
 
 
@@ -27,7 +28,10 @@ class DependenciesSucceeded(Event):
 
 @dataclass(frozen=True, slots=True)
 class DependencyFailed(Event):
-    """A job that this one waits for FAILED, so this one can never run."""
+    """What this job waits for has ended so that it can never run: a job FAILED, or all SUCCEEDED where it was to run
+    after a failure."""
+
+    reason: str = reasons.DEPENDENT_JOB_FAILED
 
 
 @dataclass(frozen=True, slots=True)

@@ -160,8 +160,8 @@ def _dependencies_succeeded(job: Job, event: e.Event, _terms: Any, attempt: Atte
     return Decision(job._replace(status=S.RUNNABLE), attempt)
 
 
-def _dependency_failed(job: Job, event: e.Event, _terms: Any, attempt: Attempt | None) -> Decision:
-    reason = job.requested_reason if job.is_cancelled else reasons.DEPENDENT_JOB_FAILED
+def _dependency_failed(job: Job, event: e.DependencyFailed, _terms: Any, attempt: Attempt | None) -> Decision:
+    reason = job.requested_reason if job.is_cancelled else event.reason
     return Decision(failed(job, event.at, reason), attempt)
 
 
@@ -355,7 +355,7 @@ def _decide_parent(parent: Job, event: e.Event) -> Job:
         case e.ChildrenSpawned():
             return parent._replace(status=S.PENDING)
         case e.DependencyFailed():
-            return parent._replace(requested_reason=parent.requested_reason or reasons.DEPENDENT_JOB_FAILED)
+            return parent._replace(requested_reason=parent.requested_reason or event.reason)
         case e.JobBlocked():
             return parent._replace(status_reason=event.reason)
         case e.CancelRequested():

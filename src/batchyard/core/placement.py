@@ -5,7 +5,7 @@ out, or by fair share (core.fair_share): the first job of the share that has use
 for each job the queue's compute environments in their order, until one has room for it. A job is never split, and
 nothing is ever placed beyond a compute environment's maxvCpus or the machine.
 
-Five rules beyond AWS's words, each to keep one job from hurting another:
+Six rules beyond AWS's words, each to keep one job from hurting another:
 
 * A job that fits only in compute environments that are disabled is passed over.
 * A job that could never fit, were everything idle, does not hold up those behind it. It stays RUNNABLE with a
@@ -13,17 +13,20 @@ Five rules beyond AWS's words, each to keep one job from hurting another:
 * A job that does not fit *now* holds back what comes after it where it might run, in its queue and in queues of lower
   priority, or a stream of small jobs would starve it for ever. By fair share, what comes after it is the whole queue:
   it is its turn.
+* In a queue with backfill, jobs may pass one that is held back for want of room, if their timeout ends them before it
+  could start (core.backfill).
 * A job that waits for consumable resources alone holds back only what comes after it and needs one of the same.
 * Very short jobs are placed ahead of free room, so that a slot never waits for a commit: up to `ahead` of them, by
   job definition. They are only handed over; the executor starts each when its slot frees, never beyond capacity.
 """
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import islice
 
 from batchyard.core import reasons
+from batchyard.core.backfill import LOOK_AHEAD, Ending, seconds_until_room
 from batchyard.core.fair_share import Standing, Turns
 from batchyard.core.ids import AttemptId, JobSeq
 from batchyard.core.quota_shares import Ledger, Preemption, QuotaShare, Running
@@ -129,7 +132,8 @@ class QuotaHeads:
 @dataclass(frozen=True, slots=True)
 class QueueHeads:
     """The first jobs of a queue in the order they are to be served; `environments` by name, best first. A queue with
-    `fair` or `quota` is served by that instead of `candidates`. `queue_id`: for who wants to know which it is."""
+    `fair` or `quota` is served by that instead of `candidates`. `queue_id`: for who wants to know which it is.
+    backfill: whether jobs may pass a blocked one that they cannot delay."""
 
     priority: int
     environments: tuple[str, ...]
@@ -137,18 +141,24 @@ class QueueHeads:
     fair: FairHeads | None = None
     quota: QuotaHeads | None = None
     queue_id: int = 0
+    backfill: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     """All that a plan depends on. `machine` is everything there is, `free` what active attempts leave of it. `supplies`
-    has every consumable resource that a candidate needs."""
+    has every consumable resource that a candidate needs. Of queues with backfill: `endings` are those of the active
+    attempts; `timeouts` has those of candidates, in seconds or None; an attempt that times out is gone within
+    `grace_seconds`."""
 
     machine: Room
     free: Room
     environments: Mapping[str, Environment]
     queues: Sequence[QueueHeads]
     supplies: Mapping[str, Supply] = field(default_factory=dict)
+    endings: Iterable[Ending] = ()
+    timeouts: Mapping[JobSeq, float | None] = field(default_factory=dict)
+    grace_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +173,9 @@ class Placement:
 @dataclass(slots=True)
 class Plan:
     """placements: in the order to make them. misfits: jobs that can never fit, with the reason. held: jobs that wait
-    for room, each with the compute environments that might give it; nothing behind them was looked at.
+    for room, each with the compute environments that might give it; nothing behind them was looked at, but for
+    backfill. room_within: in how many seconds they have room if all that runs uses up its timeouts, of queues with
+    backfill and where timeouts tell. backfilled: the jobs that passed them.
     without_capacity: those of them for which the machine has no room, though a compute environment would have some.
     is_cut_short: whether queues were left out, since the whole machine is held. reserved: jobs whose turn it is, and
     that wait because the rest of the queue's vCPUs is reserved for shares that are not active.
@@ -178,6 +190,8 @@ class Plan:
     reserved: set[JobSeq] = field(default_factory=set)
     preempted: list[AttemptId] = field(default_factory=list)
     promised: dict[str, JobSeq] = field(default_factory=dict)
+    room_within: dict[JobSeq, float] = field(default_factory=dict)
+    backfilled: set[JobSeq] = field(default_factory=set)
 
 
 _QuotaLine = tuple[Candidate, str, Iterator[Candidate]]
@@ -198,6 +212,13 @@ def plan(snapshot: Snapshot) -> Plan:
     return _Planner(snapshot).run()
 
 
+def _in_turn(turns: Turns[Candidate]) -> Iterator[Candidate]:
+    """The jobs of all shares as their turns come, none of them taken."""
+    while (candidate := turns.head()) is not None:
+        yield candidate
+        turns.skip()
+
+
 class _Planner:
     """The running totals of one plan."""
 
@@ -209,6 +230,7 @@ class _Planner:
         self.held_back: set[str] = set()
         self.machine_is_held = False
         self.supplied: dict[str, int] = {}
+        self.needs: dict[JobSeq, Room] = {}
         self.result = Plan()
 
     def run(self) -> Plan:
@@ -222,17 +244,22 @@ class _Planner:
     def _serve(self, queue: QueueHeads) -> None:
         environments = [self.snapshot.environments[n] for n in queue.environments if n in self.snapshot.environments]
         if queue.fair is not None:
-            self._serve_shares(queue.fair, environments)
+            self._serve_shares(queue.fair, environments, backfill=queue.backfill)
             return
         if queue.quota is not None:
             self._serve_quota_shares(queue.quota, environments)
             return
-        for candidate in queue.candidates:
+        waiting = iter(queue.candidates)
+        kept = frozenset(self.held_back)
+        for candidate in waiting:
             if self._offer(candidate, candidate.available, environments) is None:
+                if queue.backfill:
+                    self._backfill(candidate, waiting, environments, kept)
                 return
 
-    def _serve_shares(self, fair: FairHeads, environments: Sequence[Environment]) -> None:
+    def _serve_shares(self, fair: FairHeads, environments: Sequence[Environment], *, backfill: bool) -> None:
         turns = Turns(fair.lines)
+        kept = frozenset(self.held_back)
         used = fair.used
         while (candidate := turns.head()) is not None:
             allowed = 1 << 30
@@ -243,6 +270,10 @@ class _Planner:
             most = min(turns.most(candidate.charge), allowed)
             number = self._offer(candidate, most, environments)
             if number is None:
+                if backfill:
+                    behind = _in_turn(turns)
+                    next(behind)  # the head itself
+                    self._backfill(candidate, behind, environments, kept, fair.unreserved - used)
                 return
             if not allowed and candidate.seq not in self.result.misfits:
                 self.result.reserved.add(candidate.seq)
@@ -330,6 +361,43 @@ class _Planner:
             return None
         return number
 
+    def _backfill(
+        self,
+        head: Candidate,
+        behind: Iterator[Candidate],
+        environments: Sequence[Environment],
+        kept: Collection[str],
+        spare: float = math.inf,
+    ) -> None:
+        """Place what comes after a held job, and will have ended before it could start; of at most `spare` vCPUs, and
+        not where room is `kept` for jobs of queues before this one."""
+        if head.seq not in self.result.held or head.instance_type is not None:
+            return
+        names = [e.name for e in environments if e.accepts and e.limit >= head.takes]
+        within = seconds_until_room(head.need, names, self.free, self.free_vcpus, self._endings())
+        if within is None:
+            return
+        self.result.room_within[head.seq] = within
+        open_to = [e for e in environments if e.accepts and e.name not in kept]
+        for candidate in islice(behind, LOOK_AHEAD):
+            timeout = self.snapshot.timeouts[candidate.seq]
+            if timeout is None or timeout + self.snapshot.grace_seconds > within or candidate.consumes:
+                continue
+            most = candidate.available
+            if spare < math.inf:
+                most = min(most, Room(spare, 0).fits(Room(candidate.takes, 0)))
+            number = most - self._place(replace(candidate, ahead=0), most, open_to)
+            spare -= candidate.takes * number
+            if number:
+                self.result.backfilled.add(candidate.seq)
+
+    def _endings(self) -> Iterator[Ending]:
+        """Of what is active, and of what this plan has placed."""
+        yield from self.snapshot.endings
+        for one in self.result.placements:
+            ending = Ending(self.needs[one.seq], one.compute_environment, self.snapshot.timeouts[one.seq])
+            yield from [ending] * one.number
+
     def _never_supplied(self, candidate: Candidate) -> str | None:
         """Why a job could not be placed if nothing else needed its consumable resources, or None."""
         is_short = any(self.snapshot.supplies[name].total < quantity for name, quantity in candidate.consumes)
@@ -380,6 +448,7 @@ class _Planner:
             self.free_vcpus[environment.name] -= candidate.takes * number
             for name, quantity in candidate.consumes:
                 self.supplied[name] = self.supplied.get(name, 0) + quantity * number
+            self.needs[candidate.seq] = candidate.need
             self.result.placements.append(Placement(candidate.seq, environment.name, number))
         return max(0, number)
 

@@ -45,6 +45,22 @@ class ComputeEnvironment:
 
 
 @dataclass(frozen=True, slots=True)
+class QueueSettings:
+    """What the `batchyard:` tags of a queue say (core.batchyard_tags).
+
+    backfill: jobs may pass a blocked one that they cannot delay. The defaults are for jobs for which neither request
+    nor definition has a timeout, or a retry strategy.
+    """
+
+    backfill: bool = False
+    default_timeout_seconds: int | None = None
+    default_attempts: int | None = None
+
+
+NO_SETTINGS = QueueSettings()
+
+
+@dataclass(frozen=True, slots=True)
 class JobQueue:
     """`compute_environments` are names, best first (computeEnvironmentOrder, by `order`); `scheduling_policy` is the
     name of its policy, None for a queue that is first in, first out."""
@@ -59,6 +75,7 @@ class JobQueue:
     scheduling_policy: str | None
     created_at: Millis
     document: Document
+    settings: QueueSettings = NO_SETTINGS
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ Four families of definition come in (containerProperties, ecsProperties, eksProp
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from batchyard.core import refusals
@@ -23,7 +23,7 @@ from batchyard.core.resolved_tasks import (
     resolve_ecs_properties,
     resolve_eks_properties,
 )
-from batchyard.core.resources import Document, JobDefinition
+from batchyard.core.resources import Document, JobDefinition, QueueSettings
 
 _LOG_STREAM_PREFIX_CHARACTERS = 200
 
@@ -96,6 +96,16 @@ def resolve(definition: JobDefinition, request: Mapping[str, Any]) -> ResolvedJo
         consumable_resource_properties=_consumable_resources(document, request) or of_nodes,
         log_stream_prefix=definition.name[:_LOG_STREAM_PREFIX_CHARACTERS],
     )
+
+
+def with_defaults(resolved: ResolvedJob, settings: QueueSettings) -> ResolvedJob:
+    """The job with its queue's timeout and attempts where it has none of its own."""
+    if settings.default_timeout_seconds is not None and resolved.attempt_duration_seconds is None:
+        resolved = replace(resolved, attempt_duration_seconds=settings.default_timeout_seconds)
+    if settings.default_attempts is not None and resolved.retry_strategy is None:
+        strategy = {"attempts": settings.default_attempts, "evaluateOnExit": []}
+        resolved = replace(resolved, attempts=settings.default_attempts, retry_strategy=strategy)
+    return resolved
 
 
 def _resolve_task(

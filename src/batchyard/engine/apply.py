@@ -179,17 +179,18 @@ class Changes:
 
     # ---------------------------------------------------------------------------------------- dependencies and parents
 
-    def submit(self, row: JobRow, terms: Terms, edges: Sequence[deps.Edge]) -> None:
+    def submit(self, row: JobRow, terms: Terms, edges: Sequence[deps.Edge], max_parallel: int | None = None) -> None:
         """Take a SUBMITTED job in and look at it at once: PENDING if it waits for another, else RUNNABLE.
 
-        row: numbered by `jobs.next_seq`. edges: its dependencies, with what is known of them already.
+        row: numbered by `jobs.next_seq`. edges: its dependencies, with what is known of them already. max_parallel: how
+        many of its children may be placed at once.
         """
         self._submitted[row.seq] = terms
         self._set_row(row)
         self.tx.dependencies.write(edges)
         if row.array_size is not None:
             parent = lifecycle.decide_parent(row.job, e.ChildrenSpawned(self.now))
-            self._set_row(row._replace(job=parent, children=arrays.spawn(row.array_size)))
+            self._set_row(row._replace(job=parent, children=arrays.spawn(row.array_size, max_parallel)))
             self._note(row.seq, None, None, "ChildrenSpawned", JobStatus.SUBMITTED, parent.status, None)
         elif deps.assess(edges).is_open:
             self.happen(row.job.key, e.DependenciesFoundOpen(self.now))
@@ -228,18 +229,18 @@ class Changes:
         elif row.job.status not in (JobStatus.SUBMITTED, JobStatus.PENDING):
             return
         elif found.has_failed:
-            self.happen(row.job.key, e.DependencyFailed(self.now))
+            self.happen(row.job.key, e.DependencyFailed(self.now, found.reason))
         elif not found.is_open:
             self.happen(row.job.key, e.DependenciesSucceeded(self.now))
 
     def _assess_array(self, row: JobRow, found: deps.Assessment) -> None:
         assert row.children is not None
         if found.has_failed:
-            parent = lifecycle.decide_parent(row.job, e.DependencyFailed(self.now))
+            parent = lifecycle.decide_parent(row.job, e.DependencyFailed(self.now, found.reason))
             row = row._replace(job=parent)
             self._set_row(row)
         if found.doomed:
-            children, shifts = arrays.fail_dependents(self._children_of(row.seq), found.doomed, self.now)
+            children, shifts = arrays.fail_dependents(self._children_of(row.seq), found.doomed, self.now, found.reason)
             self._put_shifts(self.row(row.seq), children, shifts, "DependencyFailed")
         if found.ready:
             children, shifts = arrays.release(self._children_of(row.seq), found.ready, self.now)
@@ -283,6 +284,11 @@ class Changes:
                 keys.append(key)
             self._set_row(row._replace(children=children))
         return keys
+
+    def limit_parallel(self, seq: JobSeq, limit: int | None) -> None:
+        """Let no more children of an array be placed at once from now on; None for any number."""
+        row = self.row(seq)
+        self._set_row(row._replace(children=replace(self._children_of(seq), max_parallel=limit)))
 
     def block(self, seq: JobSeq, reason: str | None) -> None:
         """Say on a job, or on an array for all its waiting children, why it cannot be placed."""
@@ -409,9 +415,10 @@ class Changes:
 
 
 def _with_placeable(row: JobRow) -> JobRow:
-    """The row with its place in the index of what can be placed: a misfit stands out until something changes."""
+    """The row with its place in the index of what can be placed: a misfit stands out until something changes, and an
+    array of which as many run as may until one of them ends."""
     misfit = (row.job.status_reason or "").startswith("MISCONFIGURATION:")
-    return row._replace(is_placeable=has_runnable(row) and not misfit)
+    return row._replace(is_placeable=has_runnable(row) and row.available > 0 and not misfit)
 
 
 def has_runnable(row: JobRow) -> bool:

@@ -137,6 +137,7 @@ class Engine:
             blocked=Blocked(),
             retention=retention or Retention(),
             holders=Holders(),
+            grace_seconds=stop_grace_seconds,
         )
 
     # ------------------------------------------------------------------------------------------ from outside
@@ -206,7 +207,8 @@ class Engine:
     @property
     def outlook(self) -> Outlook:
         """What plans depend on besides rows, as it is now; from any thread."""
-        return Outlook(self._around.machine, self._around.pace, self._held.is_connected)
+        around = self._around
+        return Outlook(around.machine, around.pace, self._held.is_connected, around.grace_seconds)
 
     def _receive(self, message: x.Message) -> None:
         with self._bell:
@@ -311,6 +313,7 @@ class Engine:
         with self._database.write() as tx:
             for call in calls:
                 self._run_call(tx, call)
+            is_changed |= tx.job_queues.has_changed
             if is_changed:
                 self._around.yard = Yard.read(tx)
                 self._around.blocked.is_stale = True

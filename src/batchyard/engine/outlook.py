@@ -22,11 +22,13 @@ from batchyard.store.transaction import Transaction
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
-    """What a plan depends on besides rows. is_connected: whether the executor answers."""
+    """What a plan depends on besides rows. is_connected: whether the executor answers. grace_seconds: between asking an
+    attempt to end and killing it."""
 
     machine: Room
     pace: Pace
     is_connected: bool
+    grace_seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,5 +50,5 @@ def foresee(tx: Transaction, now: Millis, outlook: Outlook) -> Foresight:
     """The plan that the next tick would make of these rows, were nothing else to happen."""
     changes = Changes(tx, now, TermsCache())
     yard, active = Yard.read(tx), tx.attempts.active()
-    view = snapshot(changes, yard, outlook.machine, active, outlook.pace, Holders())
+    view = snapshot(changes, yard, outlook.machine, active, outlook.pace, Holders(), outlook.grace_seconds)
     return Foresight(yard, view, placement.plan(view), active, changes)

@@ -11,7 +11,9 @@ from heapq import merge
 from operator import attrgetter
 
 from batchyard.core import resources
+from batchyard.core.backfill import Ending
 from batchyard.core.fair_share import FairSharePolicy
+from batchyard.core.ids import JobSeq, Millis
 from batchyard.core.jobs import Attempt
 from batchyard.core.placement import Candidate, Environment, QueueHeads, Room, Snapshot, Supply
 from batchyard.core.quota_shares import QuotaShare, quota_share
@@ -75,9 +77,16 @@ class Yard:
 
 
 def snapshot(
-    changes: Changes, yard: Yard, machine: Room, active: Collection[Attempt], pace: Pace, holders: Holders
+    changes: Changes,
+    yard: Yard,
+    machine: Room,
+    active: Collection[Attempt],
+    pace: Pace,
+    holders: Holders,
+    grace_seconds: float,
 ) -> Snapshot:
-    """The plan's view of this moment. Everything decided so far must have been saved."""
+    """The plan's view of this moment. Everything decided so far must have been saved. grace_seconds: between asking an
+    attempt to end and killing it."""
     free = machine
     used = dict.fromkeys(yard.environments, 0.0)
     for attempt in active:
@@ -109,8 +118,11 @@ def snapshot(
         first = _Candidates(changes, queue.id, machine, pace, queue.id in consuming)
         divided = yard.quota_shares.get(queue.id)
         quota = None if divided is None else quota_heads(changes, queue.id, divided, instances_held.get(queue.id, ()))
-        queues.append(QueueHeads(queue.priority, names, first, fair, quota, queue.id))
-    return Snapshot(machine, free, environments, queues, _Supplies(changes.tx))
+        backfill = queue.settings.backfill
+        queues.append(QueueHeads(queue.priority, names, first, fair, quota, queue.id, backfill))
+    timeouts = _Timeouts(changes)
+    endings = _Endings(active, timeouts, changes.now)
+    return Snapshot(machine, free, environments, queues, _Supplies(changes.tx), endings, timeouts, grace_seconds)
 
 
 def _quota_shares(tx: Transaction, queue: str) -> tuple[QuotaShare, ...]:
@@ -132,6 +144,39 @@ class _Supplies(dict[str, Supply]):
         found = self._tx.consumable_resources.get(name)
         supply = self[name] = Supply(0, 0) if found is None else Supply(found.attainable, found.available)
         return supply
+
+
+class _Timeouts(dict[JobSeq, float | None]):
+    """Of jobs, in seconds, each read when it is first asked for."""
+
+    def __init__(self, changes: Changes) -> None:
+        super().__init__()
+        self._changes = changes
+
+    def __missing__(self, seq: JobSeq) -> float | None:
+        timeout = self[seq] = self._changes.terms(seq).resolved.attempt_duration_seconds
+        return timeout
+
+
+class _Endings(Iterable[Ending]):
+    """Of active attempts, looked at when they are asked for. What has not started will last for its whole timeout."""
+
+    def __init__(self, active: Collection[Attempt], timeouts: _Timeouts, now: Millis) -> None:
+        self._active = active
+        self._timeouts = timeouts
+        self._now = now
+
+    def __iter__(self) -> Iterator[Ending]:
+        for attempt in self._active:
+            room = Room(attempt.vcpus, attempt.memory_mib, attempt.gpus)
+            yield Ending(room, attempt.compute_environment, self._within(attempt))
+
+    def _within(self, attempt: Attempt) -> float | None:
+        if attempt.stop_wanted is not None:
+            return 0.0
+        if attempt.started_at is None:
+            return self._timeouts[attempt.key.seq]
+        return None if attempt.due_at is None else max(0, attempt.due_at - self._now) / 1000
 
 
 def _environment(environment: ComputeEnvironment, used: float, machine: Room) -> Environment:

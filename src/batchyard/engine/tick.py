@@ -46,6 +46,7 @@ class Surroundings:
     blocked: Blocked
     retention: Retention
     holders: Holders
+    grace_seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +93,9 @@ def _apply_due(changes: Changes, active: dict[AttemptId, Attempt]) -> None:
 
 
 def _place(changes: Changes, active: dict[AttemptId, Attempt], around: Surroundings) -> tuple[AttemptId, ...]:
-    view = snapshot(changes, around.yard, around.machine, active.values(), around.pace, around.holders)
+    view = snapshot(
+        changes, around.yard, around.machine, active.values(), around.pace, around.holders, around.grace_seconds
+    )
     made = placement.plan(view)
     for attempt_id in made.preempted:
         stopped = changes.happen(active[attempt_id].key, e.PreemptionDecided(changes.now), active[attempt_id])

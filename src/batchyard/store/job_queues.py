@@ -5,13 +5,13 @@ from dataclasses import replace
 from typing import Any
 
 from batchyard.core.ids import Millis
-from batchyard.core.resources import JobQueue
-from batchyard.store.documents import dump, load
+from batchyard.core.resources import NO_SETTINGS, JobQueue, QueueSettings
+from batchyard.store.documents import dump, load, load_as
 from batchyard.store.statements import Statements
 
 _SELECT = (
     "SELECT id, name, state, status, status_reason, priority, compute_environments, scheduling_policy, created_at,"
-    " document FROM job_queues"
+    " document, settings FROM job_queues"
 )
 
 
@@ -20,6 +20,8 @@ class JobQueues:
 
     def __init__(self, statements: Statements) -> None:
         self._statements = statements
+        self.has_changed = False
+        """Whether a queue has been updated in this transaction."""
 
     def get(self, name: str) -> JobQueue | None:
         """The one of this name; one index look-up."""
@@ -81,7 +83,7 @@ class JobQueues:
         self._statements.forget()
         cursor = self._statements.run(
             "INSERT INTO job_queues (name, created_at, state, status, status_reason, priority, compute_environments,"
-            " scheduling_policy, document) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            " scheduling_policy, document, settings) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (queue.name, queue.created_at, *_mutable(queue)),
         )
         return replace(queue, id=cursor.lastrowid)
@@ -91,9 +93,10 @@ class JobQueues:
         self._statements.forget()
         self._statements.run(
             "UPDATE job_queues SET state = ?, status = ?, status_reason = ?, priority = ?, compute_environments = ?,"
-            " scheduling_policy = ?, document = ? WHERE id = ?",
+            " scheduling_policy = ?, document = ?, settings = ? WHERE id = ?",
             (*_mutable(queue), queue.id),
         )
+        self.has_changed = True
 
     def delete(self, name: str) -> None:
         """Remove the queue of this name; its jobs stay."""
@@ -110,6 +113,7 @@ def _mutable(queue: JobQueue) -> tuple[Any, ...]:
         dump(queue.compute_environments),
         queue.scheduling_policy,
         dump(queue.document),
+        None if queue.settings == NO_SETTINGS else dump(queue.settings),
     )
 
 
@@ -125,4 +129,5 @@ def _queue(row: Any) -> JobQueue:
         scheduling_policy=row[7],
         created_at=Millis(row[8]),
         document=load(row[9]),
+        settings=NO_SETTINGS if row[10] is None else load_as(row[10], QueueSettings),
     )

@@ -44,8 +44,8 @@ class JobRow(NamedTuple):
 
     @property
     def available(self) -> int:
-        """How many of it wait to be placed: RUNNABLE children, or the job itself."""
-        return 1 if self.children is None else self.children.count(JobStatus.RUNNABLE)
+        """How many of it may be placed: RUNNABLE children as far as they may run at once, or the job itself."""
+        return 1 if self.children is None else self.children.available
 
 
 COLUMNS = (
@@ -73,7 +73,8 @@ _STATUS = {status.value: status for status in JobStatus}
 
 
 def dump_children(children: Children) -> str:
-    """The `children` column: counts by status, and segments as short lists."""
+    """The `children` column: counts by status, segments as short lists, and the limit of children at once, if any."""
+    limit = () if children.max_parallel is None else (children.max_parallel,)
     return documents.dump(
         [
             children.size,
@@ -91,17 +92,19 @@ def dump_children(children: Children) -> str:
                 ]
                 for s in children.segments
             ],
+            *limit,
         ]
     )
 
 
 def load_children(text: str) -> Children:
     """What `dump_children` wrote."""
-    size, counts, segments = documents.load(text)
+    size, counts, segments, *limit = documents.load(text)
     return Children(
         size,
         {_STATUS[name]: count for name, count in counts.items()},
         tuple(Segment(s[0], s[1], _STATUS[s[2]], *s[3:]) for s in segments),
+        *limit,
     )
 
 

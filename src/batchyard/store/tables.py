@@ -62,6 +62,7 @@ job_queues = Table(
     Column("scheduling_policy", String),
     Column("created_at", Integer, nullable=False),
     Column("document", Text, nullable=False),
+    Column("settings", Text),  # what its `batchyard:` tags say, as JSON; NULL where they say nothing
     sqlite_autoincrement=True,  # or the jobs of a deleted queue would be those of the next one
 )
 

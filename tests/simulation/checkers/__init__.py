@@ -18,6 +18,7 @@ from tests.simulation.checkers import (
     one_at_a_time,
     orders,
     outcomes,
+    parallel,
     retries,
     shares,
 )
@@ -42,6 +43,7 @@ def all_checkers() -> list[Checker]:
         histories.check,
         capacity.check,
         consumables.check,
+        parallel.check,
         blocked.check,
         shares.check,
         outcomes.check,

@@ -33,7 +33,7 @@ def create_compute_environment(context: Context, request: dict[str, Any]) -> dic
     """Make one; its name must be free."""
     name, environment_type = request["computeEnvironmentName"], request["type"]
     document = compute_environment_document(request)
-    tags = new_tags(request.get("tags"))
+    tags = new_tags(request.get("tags"), "compute-environment")
     environments = context.tx.compute_environments
     if environments.get(name) is not None:
         raise refusals.already_exists()

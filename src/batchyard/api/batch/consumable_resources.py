@@ -29,7 +29,7 @@ def create_consumable_resource(context: Context, request: dict[str, Any]) -> dic
     name, quantity = request["consumableResourceName"], request.get("totalQuantity") or 0
     resource_type = request.get("resourceType") or REPLENISHABLE
     check_new(name, resource_type, quantity)
-    tags = new_tags(request.get("tags"))
+    tags = new_tags(request.get("tags"), "consumable-resource")
     resources = context.tx.consumable_resources
     if resources.exists(name):
         raise refusals.already_exists()

@@ -21,7 +21,7 @@ def register_job_definition(context: Context, request: dict[str, Any]) -> dict[s
     document = job_definition_document(request)
     if len(dump(document)) > quotas.JOB_DEFINITION_KIB * 1024:
         raise refusals.job_definition_too_large(quotas.JOB_DEFINITION_KIB)
-    tags = new_tags(request.get("tags"))
+    tags = new_tags(request.get("tags"), "job-definition")
     consumable_needs(context.tx, document.get("consumableResourceProperties"))
     definition = context.tx.job_definitions.insert(request["jobDefinitionName"], request["type"], context.now, document)
     context.tx.tags.put(f"{_KIND}/{definition.reference}", tags)

@@ -20,6 +20,7 @@ from batchyard.api.references import (
     name_of,
 )
 from batchyard.core import quotas, refusals
+from batchyard.core.batchyard_tags import queue_settings
 from batchyard.core.job_queues import (
     HEALTHY,
     SAGEMAKER_TRAINING,
@@ -40,7 +41,7 @@ def create_job_queue(context: Context, request: dict[str, Any]) -> dict[str, Any
     """Make one; its name must be free and its environments VALID."""
     name = request["jobQueueName"]
     check_queue_name(name)
-    tags = new_tags(request.get("tags"))
+    tags = new_tags(request.get("tags"), _KIND)
     check_kind(request)
     names, order = _order(context, request)
     limits = job_state_time_limit_actions(request.get("jobStateTimeLimitActions") or (), order["jobQueueType"])
@@ -61,6 +62,7 @@ def create_job_queue(context: Context, request: dict[str, Any]) -> dict[str, Any
         scheduling_policy=policy,
         created_at=context.now,
         document={**order, "jobStateTimeLimitActions": limits},
+        settings=queue_settings(tags, is_for_service_jobs=order["jobQueueType"] == SAGEMAKER_TRAINING),
     )
     _check_quota_management(context, queue)
     queues.insert(queue)

@@ -26,7 +26,7 @@ def create_quota_share(context: Context, request: dict[str, Any]) -> dict[str, A
     if not is_resource_name(request["quotaShareName"]):
         raise refusals.quota_share_name_invalid()
     document = {"state": request.get("state", ENABLED), **_said(request)}
-    tags = new_tags(request.get("tags"))
+    tags = new_tags(request.get("tags"), "quota-share")
     queue = _managed_queue(context, request["jobQueue"])
     name = f"{queue.name}/{request['quotaShareName']}"
     shares = context.tx.quota_shares

@@ -20,7 +20,7 @@ def create_scheduling_policy(context: Context, request: dict[str, Any]) -> dict[
     name = request["name"]
     check_policy_name(name)
     document = policy_document(request)
-    tags = new_tags(request.get("tags"))
+    tags = new_tags(request.get("tags"), "scheduling-policy")
     policies = context.tx.scheduling_policies
     if policies.get(name) is not None:
         raise refusals.already_exists()

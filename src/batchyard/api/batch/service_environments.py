@@ -29,7 +29,7 @@ def create_service_environment(context: Context, request: dict[str, Any]) -> dic
         "state": request.get("state", ENABLED),
         "capacityLimits": capacity_limits(request["capacityLimits"]),
     }
-    tags = new_tags(request.get("tags"))
+    tags = new_tags(request.get("tags"), "service-environment")
     environments = context.tx.service_environments
     if environments.get(name) is not None:
         raise refusals.already_exists()

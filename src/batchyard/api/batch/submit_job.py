@@ -5,13 +5,15 @@ has SUCCEEDED is satisfied at once; one that has FAILED lets the job be accepted
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from batchyard.api.batch.job_references import JobReference, parse_job_id
 from batchyard.api.context import Context
 from batchyard.api.references import consumable_needs, find_job_definition, find_job_queue
 from batchyard.core import names, quotas, refusals, resources
-from batchyard.core.dependencies import N_TO_N, SEQUENTIAL, Edge
+from batchyard.core.batchyard_tags import After, after, max_parallel
+from batchyard.core.dependencies import AFTER_ANY, AFTER_FAILURE, N_TO_N, SEQUENTIAL, Edge
 from batchyard.core.fair_share import active_shares, fair_share_policy
 from batchyard.core.ids import JobSeq
 from batchyard.core.intervals import NOTHING, Indexes
@@ -19,7 +21,7 @@ from batchyard.core.jobs import Job, JobKey, JobStatus, Terms
 from batchyard.core.placement import Room
 from batchyard.core.resources import JobDefinition, JobQueue
 from batchyard.core.scheduling_policies import FAIRSHARE
-from batchyard.core.submission import ResolvedJob, check_platform, resolve
+from batchyard.core.submission import ResolvedJob, check_platform, resolve, with_defaults
 from batchyard.core.tags import new_tags
 from batchyard.engine.apply import Changes
 from batchyard.store.documents import dump
@@ -30,6 +32,8 @@ Request = Mapping[str, Any]
 _OVERRIDES_NOTHING = {"jobName", "jobQueue", "jobDefinition", "arrayProperties", "dependsOn", "shareIdentifier", "tags"}
 """Members of SubmitJob that `resolve` does not look at."""
 
+_TYPES: Mapping[After, str] = {After.ANY: AFTER_ANY, After.FAILURE: AFTER_FAILURE}
+
 
 def submit_job(context: Context, request: Request) -> dict[str, Any]:
     """SubmitJob. Answers jobArn, jobName and jobId; raises Refusal with nothing recorded."""
@@ -39,17 +43,19 @@ def submit_job(context: Context, request: Request) -> dict[str, Any]:
         raise refusals.payload_too_large(context.settings.submit_job_kib_max)
     size = _array_size(context, request)
     wanted = _depends_on(request, size)
-    tags = new_tags(request.get("tags"))
+    tags = new_tags(request.get("tags"), "job")
+    limit = max_parallel(tags, size)
+    when = after(tags, has_plain_dependency=any("type" not in entry for entry in wanted))
     queue = open_queue(context, request)
     definition = find_job_definition(context.tx, request["jobDefinition"])
     if definition is None or definition.status != resources.ACTIVE:
         raise refusals.job_definition_not_found(request["jobDefinition"])
     if size is not None and "nodeProperties" in definition.document:
         raise refusals.array_of_nodes()
-    resolved = _resolved(context, definition, request)
+    resolved = with_defaults(_resolved(context, definition, request), queue.settings)
     _check_queue(context, queue, resolved, request)
     needs = consumable_needs(context.tx, resolved.consumable_resource_properties)
-    edges = _edges(context, wanted, size)
+    edges = _edges(context, wanted, size, _TYPES.get(when))
     job_id, seq = context.ids.job_id(), context.tx.jobs.next_seq()
     tail = f"job/{job_id}"
     context.tx.tags.put(tail, tags)
@@ -77,7 +83,7 @@ def submit_job(context: Context, request: Request) -> dict[str, Any]:
         array_size=size,
         region=context.region,
     )
-    _record(context, row, terms, _owned(edges, seq))
+    _record(context, row, terms, _owned(edges, seq), limit)
     return {"jobArn": context.arn(tail), "jobName": row.job_name, "jobId": job_id}
 
 
@@ -88,9 +94,9 @@ def _resolved(context: Context, definition: JobDefinition, request: Request) -> 
     return resolve(definition, request)
 
 
-def _record(context: Context, row: JobRow, terms: Terms, edges: Sequence[Edge]) -> None:
+def _record(context: Context, row: JobRow, terms: Terms, edges: Sequence[Edge], max_parallel: int | None) -> None:
     changes = Changes(context.tx, context.now, context.terms)
-    changes.submit(row, terms, edges)
+    changes.submit(row, terms, edges, max_parallel)
     changes.settle()
     changes.save()
 
@@ -160,8 +166,11 @@ def _depends_on(request: Request, size: int | None) -> list[dict[str, Any]]:
     return wanted
 
 
-def _edges(context: Context, wanted: Sequence[Mapping[str, Any]], size: int | None) -> list[Edge]:
-    """The edges of a job that has no number yet; a SEQUENTIAL edge will point at the job itself."""
+def _edges(
+    context: Context, wanted: Sequence[Mapping[str, Any]], size: int | None, plain_type: str | None
+) -> list[Edge]:
+    """The edges of a job that has no number yet; a SEQUENTIAL edge will point at the job itself. plain_type: of those
+    that stand for entries without a type."""
     own = JobSeq(0)
     edges: list[Edge] = []
     for entry in wanted:
@@ -173,7 +182,8 @@ def _edges(context: Context, wanted: Sequence[Mapping[str, Any]], size: int | No
             if entry.get("type") == N_TO_N:
                 edges.append(_n_to_n(context, found, reference, len(edges), size))
             else:
-                edges.append(_plain(context, found, reference, len(edges)))
+                edge = _plain(context, found, reference, len(edges))
+                edges.append(edge if "type" in entry else replace(edge, type=plain_type))
         if entry.get("type") == SEQUENTIAL and size is not None:
             edges.append(Edge(own, len(edges), SEQUENTIAL, own, succeeded=Indexes.span(0, 0)))
     return edges

@@ -44,7 +44,7 @@ def submit_service_job(context: Context, request: Request) -> dict[str, Any]:
         return _answer(context, made.job_name, made.job_id)
     if not names.is_job_name(request["jobName"]):
         raise refusals.job_name_invalid()
-    tags = new_tags(request.get("tags"))
+    tags = new_tags(request.get("tags"), "service-job")
     service, resolved = _read(context, request)
     queue = open_queue(context, request)
     if queue.document["jobQueueType"] != SAGEMAKER_TRAINING:

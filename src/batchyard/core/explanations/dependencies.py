@@ -47,7 +47,7 @@ def failed_edges(edges: Sequence[Edge], array_index: int | None) -> list[tuple[J
     found: list[tuple[JobKey, str | None]] = []
     for edge in edges:
         if not edge.is_per_child:
-            if edge.outcome is JobStatus.FAILED:
+            if edge.outcome is JobStatus.FAILED and edge.type is None:
                 found.append((JobKey(edge.on_job_seq, edge.on_array_index), None))
         elif array_index is not None and array_index in edge.failed:
             partner = array_index if edge.type == N_TO_N else array_index - 1

@@ -7,10 +7,12 @@ put on at the wire, which knows the request id.
 
 Functions here return refusals, so that a caller reads `raise refusals.job_queue_not_found(name)`. Each docstring ends
 with the mark of its sentence: [seen] in real output, [model], [doc], or [chosen] where the real text is unknown and
-ours stands in (docs/unknowns.md lists those). One file per group; callers see them all here.
+ours stands in (docs/unknowns.md lists those), or [ours] where AWS has nothing of the kind. One file per group; callers
+see them all here.
 """
 
 from batchyard.core.refusals.access import *  # noqa: F403
+from batchyard.core.refusals.batchyard_tags import *  # noqa: F403
 from batchyard.core.refusals.consumable_resources import *  # noqa: F403
 from batchyard.core.refusals.container_properties import *  # noqa: F403
 from batchyard.core.refusals.general import *  # noqa: F403
