@@ -109,9 +109,10 @@ class _Explainer:
     # ------------------------------------------------------------------------------------------ before it is placed
 
     def _pending(self, key: JobKey, job: Job) -> Explanation:
-        tx = self._context.tx
-        edges = dependencies.open_edges(tx.dependencies.of_job(key.seq), key.array_index)
-        return dependencies.explain(self._dependencies(edges), is_cancelled=job.is_cancelled)
+        edges = self._context.tx.dependencies.of_job(key.seq)
+        waits_for = self._dependencies(dependencies.open_edges(edges, key.array_index))
+        has_failure = dependencies.has_its_failure(edges)
+        return dependencies.explain(waits_for, is_cancelled=job.is_cancelled, has_failure=has_failure)
 
     def _dependencies(self, edges: list[tuple[JobKey, str | None]]) -> list[OpenDependency]:
         """Those that are still known."""

@@ -87,6 +87,7 @@ class Placing:
             shares=self._shares(judged) if verdict.cause is Cause.FAIR_SHARE else (),
             reservation=self._reservation(judged),
             quota=self._quota(judged) if verdict.cause is Cause.QUOTA_SHARE_LIMIT else None,
+            at_work=_at_work(row),
         )
 
     def _why(self, row: JobRow) -> str:
@@ -197,6 +198,14 @@ class Placing:
             taken = None if quantity is None else quantity[seq] * len(attempts)
             found.append(Holder(mention, name, room, len(attempts), taken))
         return sorted(found, key=lambda h: (-h.room.vcpus, -h.room.memory_mib, h.job.job_id or ""))
+
+
+def _at_work(row: JobRow) -> tuple[int, int] | None:
+    """Of an array with a limit: how many children are STARTING or RUNNING, and how many may be at once."""
+    children = row.children
+    if children is None or children.max_parallel is None:
+        return None
+    return children.count(JobStatus.STARTING) + children.count(JobStatus.RUNNING), children.max_parallel
 
 
 def _children_before(row: JobRow, index: int) -> int:

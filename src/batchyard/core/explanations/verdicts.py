@@ -93,6 +93,8 @@ def judge(waiting: Waiting, status_reason: str | None) -> Verdict:
     seq, plan = waiting.candidate.seq, waiting.plan
     if (reason := _misfit(waiting, status_reason)) is not None:
         return Verdict(Cause.NEVER_FITS, reason, environments=tuple(e.name for e in waiting.of_queue))
+    if waiting.open_to and not waiting.candidate.available:
+        return Verdict(Cause.MAX_PARALLEL)  # its queue may have no heads then, for it is not among them
     if waiting.heads is None or not waiting.open_to:
         closed = tuple(e.name for e in waiting.of_queue if not e.accepts and e.limit >= waiting.candidate.takes)
         return Verdict(Cause.COMPUTE_ENVIRONMENT_CLOSED, environments=closed)

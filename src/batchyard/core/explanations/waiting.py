@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from batchyard.core import reasons
+from batchyard.core.batchyard_tags import MAX_PARALLEL
 from batchyard.core.explanations.causes import Cause, Explanation, Facts, Mention, counted, listed
+from batchyard.core.explanations.passing import why_not_past
 from batchyard.core.explanations.verdicts import Verdict, Waiting, is_full, supply_of
 from batchyard.core.fair_share import Standing
 from batchyard.core.ids import Millis
@@ -77,7 +79,8 @@ class Situation:
     """What is said besides the verdict. before: the job that goes first, and `why_before`: what it waits for.
     holders: of what is missing, the most first; `others` more are not listed. states: of environments, by name.
     shares: of a fair-share queue, the next one first. reservation: what such a queue holds, and what it may hold in all
-    besides what is reserved. quota: what a quota share has of the instance type."""
+    besides what is reserved. quota: what a quota share has of the instance type. at_work: of an array with a limit, how
+    many children are STARTING or RUNNING, and how many may be at once."""
 
     queue: JobQueue
     position: Position
@@ -89,6 +92,7 @@ class Situation:
     shares: Sequence[Standing] = ()
     reservation: tuple[float, float] | None = None
     quota: Facts | None = None
+    at_work: tuple[int, int] | None = None
 
 
 def explain(waiting: Waiting, verdict: Verdict, situation: Situation) -> Explanation:
@@ -108,6 +112,9 @@ def explain(waiting: Waiting, verdict: Verdict, situation: Situation) -> Explana
         details += [f"And {counted(situation.others, 'more job')}."] if situation.others else []
     if situation.before is not None:
         facts["before"] = {**situation.before.facts, "why": situation.why_before}
+    if verdict.cause in (Cause.BEHIND_IN_QUEUE, Cause.FAIR_SHARE) and (passing := why_not_past(waiting, verdict)):
+        details.append(passing.sentence)
+        facts["backfill"] = passing.facts
     if situation.queue.state == DISABLED:
         details.append(
             f"The queue {situation.queue.name} is DISABLED: it takes no new jobs, and goes on with this one."
@@ -265,6 +272,13 @@ def _resource(waiting: Waiting, verdict: Verdict, situation: Situation) -> Expla
     return Explanation(Cause.CONSUMABLE_RESOURCE, sentence, (), facts)
 
 
+def _max_parallel(_waiting: Waiting, _verdict: Verdict, situation: Situation) -> Explanation:
+    running, limit = situation.at_work or (0, 0)
+    number = f"{running:,} of {limit:,}" if running == limit else f"{running:,}, and it allows {limit:,}"
+    sentence = f"As many children of its array as {MAX_PARALLEL} allows are at work now: {number}."
+    return Explanation(Cause.MAX_PARALLEL, sentence, (), {"maxParallel": {"limit": limit, "atWork": running}})
+
+
 def _about_to_be_placed(_waiting: Waiting, _verdict: Verdict, _situation: Situation) -> Explanation:
     return Explanation(Cause.ABOUT_TO_BE_PLACED, "Nothing stands in its way: it is about to be placed.")
 
@@ -280,6 +294,7 @@ _WORDS: Mapping[Cause, Callable[[Waiting, Verdict, Situation], Explanation]] = {
     Cause.RESERVATION: _reservation,
     Cause.QUOTA_SHARE_LIMIT: _quota_share,
     Cause.CONSUMABLE_RESOURCE: _resource,
+    Cause.MAX_PARALLEL: _max_parallel,
     Cause.ABOUT_TO_BE_PLACED: _about_to_be_placed,
 }
 
