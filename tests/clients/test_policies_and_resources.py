@@ -54,7 +54,7 @@ def test_a_licence_is_held_by_one_job_at_a_time(yard: Yard, gate: Gate, licence:
         (first, "RUNNING", 1),
     ]
     explained = Terminal(yard.server.url)("why", second).output
-    assert "It needs 1 of the consumable resource licence, of which 0 of 1 are free." in " ".join(explained.split())
+    assert "It needs 1 of licence, of which 0 of 1 are free." in " ".join(explained.split())
     gate.open()
     assert yard.ended(second)["startedAt"] >= yard.ended(first)["stoppedAt"]
 

@@ -87,7 +87,7 @@ class TaskConformance:
         client.order(Stop(order.attempt_id, 30))
         end = client.ends([order.attempt_id])[order.attempt_id]
         assert isinstance(end, AttemptExited)
-        assert sorted(exit_codes(end), key=str) == [143, 143, None]
+        assert sorted(exit_codes(end), key=str) == [143, 143, None], end
 
     def test_the_main_node_ends_the_others(self, host: Host) -> None:
         order = task(

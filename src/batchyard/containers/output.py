@@ -17,8 +17,10 @@ import re
 import socket
 import struct
 import threading
+from collections import Counter, deque
 from collections.abc import Callable
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -32,6 +34,7 @@ _FRAME = struct.Struct(">B3xI")
 _NOT_FOUND = 404
 _LINE_BREAK = ord("\n")
 _WHOLE_PART_BYTES = _FRAME.size + _API_STAMP_BYTES + (16 << 10)
+_REMEMBERED_MESSAGES, _JUMBLED_MESSAGES = 4096, 64
 _STAMP_CHARACTERS = 35  # 2026-11-22T22:06:59.988277518+00:00
 log = logging.getLogger(__name__)
 _RECORD = re.compile(rb"^\S+ std(?:out|err) (?:F (.*\n)|P (.*)\n)", re.MULTILINE)
@@ -184,8 +187,7 @@ class EngineTail:
         self._broken = broken
         self._is_closed = False
         self._response: Any = None
-        self._stamp = b""
-        self._repeated = 0
+        self._recent: deque[bytes] = deque(maxlen=_REMEMBERED_MESSAGES)
         self._thread = threading.Thread(target=self._run, name="container-output", daemon=True)
         self._thread.start()
 
@@ -203,10 +205,10 @@ class EngineTail:
     def _run(self) -> None:
         then = self._done
         try:
-            self._copy(None)
+            self._copy(None, Counter())
             if not self._is_closed:
                 # Docker may end a stream that it is asked to follow before its last messages.
-                self._copy(self._since())
+                self._copy(*self._again())
         except Exception as failure:  # Whatever the client raises: the engine is gone, or going.
             if not self._is_closed:
                 log.info("the output of a container is interrupted: %s", failure)
@@ -215,23 +217,28 @@ class EngineTail:
         if not self._is_closed:
             then()
 
-    def _copy(self, since: str | None) -> None:
+    def _copy(self, since: str | None, taken: Counter[bytes]) -> None:
         self._response = response = self._open(since)
         try:
-            self._read(response.raw, self._repeated if since else 0)
+            self._read(response.raw, taken)
         finally:
             response.close()
 
-    def _since(self) -> str:
-        """The time of the last message, of which `_repeated` have been taken in, as the engine takes it."""
-        if not self._stamp:
-            return "0.000000001"
-        seconds = _millis(self._stamp[:19] + b"+00:00") // 1000
-        return f"{seconds}.{self._stamp[20:29].decode('ascii')}"
+    def _again(self) -> tuple[str, Counter[bytes]]:
+        """From when on to ask once more, as the engine takes it, and the times of what has been taken in since then.
 
-    def _read(self, raw: Any, skip: int) -> None:
-        """Take in messages, but for as many of the first that bear the last time of before."""
-        buffer, before = b"", self._stamp
+        Two pipes are written down as they come, so a message may bear a time before that of the one above it: what is
+        asked for begins with the earliest of the last few.
+        """
+        if not self._recent:
+            return "0.000000001", Counter()
+        earliest = min(islice(reversed(self._recent), _JUMBLED_MESSAGES))
+        seconds = _millis(earliest[:19] + b"+00:00") // 1000
+        return f"{seconds}.{earliest[20:29].decode('ascii')}", Counter(s for s in self._recent if s >= earliest)
+
+    def _read(self, raw: Any, taken: Counter[bytes]) -> None:
+        """Take in messages, but for those that have been `taken` before, by their times."""
+        buffer = b""
         while not self._is_closed and (data := raw.read1(_HELPING_BYTES)):
             buffer += data
             place, contents = 0, []
@@ -244,11 +251,10 @@ class EngineTail:
                 stamp = buffer[place + _FRAME.size : content]
                 is_whole = buffer[end - 1] == _LINE_BREAK or end - place == _WHOLE_PART_BYTES
                 place = end
-                if skip and stamp == before:
-                    skip -= 1
+                if taken[stamp]:
+                    taken[stamp] -= 1
                     continue
-                self._repeated = self._repeated + 1 if stamp == self._stamp else 1
-                self._stamp = stamp
+                self._recent.append(stamp)
                 contents.append(buffer[content:end])
                 if not is_whole:
                     contents.append(b"\n")  # Docker forgets it after the last part of a line in parts.
