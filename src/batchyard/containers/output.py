@@ -34,7 +34,7 @@ _FRAME = struct.Struct(">B3xI")
 _NOT_FOUND = 404
 _LINE_BREAK = ord("\n")
 _WHOLE_PART_BYTES = _FRAME.size + _API_STAMP_BYTES + (16 << 10)
-_REMEMBERED_MESSAGES, _JUMBLED_MESSAGES = 4096, 64
+_REMEMBERED_TIMES, _JUMBLED_TIMES = 4096, 64
 _STAMP_CHARACTERS = 35  # 2026-11-22T22:06:59.988277518+00:00
 log = logging.getLogger(__name__)
 _RECORD = re.compile(rb"^\S+ std(?:out|err) (?:F (.*\n)|P (.*)\n)", re.MULTILINE)
@@ -187,7 +187,8 @@ class EngineTail:
         self._broken = broken
         self._is_closed = False
         self._response: Any = None
-        self._recent: deque[bytes] = deque(maxlen=_REMEMBERED_MESSAGES)
+        # Times of the latest messages, each with how many bear it: all parts of a long line bear the same.
+        self._recent: deque[tuple[bytes, int]] = deque(maxlen=_REMEMBERED_TIMES)
         self._thread = threading.Thread(target=self._run, name="container-output", daemon=True)
         self._thread.start()
 
@@ -232,9 +233,13 @@ class EngineTail:
         """
         if not self._recent:
             return "0.000000001", Counter()
-        earliest = min(islice(reversed(self._recent), _JUMBLED_MESSAGES))
+        earliest = min(stamp for stamp, _ in islice(reversed(self._recent), _JUMBLED_TIMES))
+        taken: Counter[bytes] = Counter()
+        for stamp, number in self._recent:
+            if stamp >= earliest:
+                taken[stamp] += number
         seconds = _millis(earliest[:19] + b"+00:00") // 1000
-        return f"{seconds}.{earliest[20:29].decode('ascii')}", Counter(s for s in self._recent if s >= earliest)
+        return f"{seconds}.{earliest[20:29].decode('ascii')}", taken
 
     def _read(self, raw: Any, taken: Counter[bytes]) -> None:
         """Take in messages, but for those that have been `taken` before, by their times."""
@@ -254,7 +259,8 @@ class EngineTail:
                 if taken[stamp]:
                     taken[stamp] -= 1
                     continue
-                self._recent.append(stamp)
+                last, number = self._recent.pop() if self._recent and self._recent[-1][0] == stamp else (stamp, 0)
+                self._recent.append((last, number + 1))
                 contents.append(buffer[content:end])
                 if not is_whole:
                     contents.append(b"\n")  # Docker forgets it after the last part of a line in parts.
