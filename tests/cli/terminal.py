@@ -4,6 +4,7 @@ import contextlib
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -82,4 +83,10 @@ class Terminal:
             stderr=subprocess.PIPE,
             text=True,
             env=environment(AWS_ENDPOINT_URL_BATCH=self.url),
+            preexec_fn=_heed_interrupts,  # noqa: PLW1509 - no other thread is at work here
         )
+
+
+def _heed_interrupts() -> None:
+    """A terminal's programs do; whoever runs the tests in the background has told them not to."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
