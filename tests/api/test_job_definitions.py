@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from batchyard.core.ids import Millis
 from tests.api.conftest import CONTAINER, Yard
 
@@ -103,6 +105,25 @@ def test_size_limit(yard: Yard) -> None:
     large = {**CONTAINER, "command": ["x" * 1000] * 25}
     request = {"jobDefinitionName": "large", "type": "container", "containerProperties": large}
     assert yard.refusal("RegisterJobDefinition", **request).text == "Job Definition must be at most 24 KiB."
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("awslogs-datetime-format", "%Q"),
+        ("awslogs-datetime-format", "%Y("),
+        ("awslogs-multiline-pattern", "("),
+        ("awslogs-multiline-pattern", "(?=a)"),
+    ],
+)
+def test_where_log_events_begin_is_a_pattern(yard: Yard, option: str, value: str) -> None:
+    container = {**CONTAINER, "logConfiguration": {"logDriver": "awslogs", "options": {option: value}}}
+    ranges = [{"targetNodes": "0:", "container": container}]
+    nodes = {"numNodes": 2, "mainNode": 0, "nodeRangeProperties": ranges}
+    for members in ({"containerProperties": container}, {"type": "multinode", "nodeProperties": nodes}):
+        members = {"jobDefinitionName": "d", "type": "container", **members}
+        refused = yard.refusal("RegisterJobDefinition", **members)
+        assert (refused.code, refused.text) == ("ClientException", f"Log option {option} is not valid: {value}")
 
 
 def test_log_groups_that_it_names_come_to_be(yard: Yard) -> None:

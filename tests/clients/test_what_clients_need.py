@@ -163,6 +163,17 @@ def test_log_groups_are_made_and_deleted_by_clients(yard: Yard) -> None:
     assert yard.logs.describe_log_groups(logGroupNamePrefix="/team")["logGroups"] == []
 
 
+def test_lines_are_grouped_as_the_definition_says(yard: Yard) -> None:
+    options = {"awslogs-datetime-format": "^%Y-%m-%d", "awslogs-multiline-pattern": "^ "}
+    container = {"logConfiguration": {"logDriver": "awslogs", "options": options}}
+    script = "2026-01-02 failed\\n  at a\\n  at b\\n2026-01-02 again\\n"
+    stream = yard.run(yard.define(["printf", script], container=container))["container"]["logStreamName"]
+    expected = ["2026-01-02 failed\n  at a\n  at b", "2026-01-02 again"]
+    assert [event["message"] for event in yard.log_events(stream)] == expected
+    found = yard.logs.filter_log_events(logGroupName=LOG_GROUP, logStreamNames=[stream], filterPattern='"at b"')
+    assert [event["message"] for event in found["events"]] == expected[:1]
+
+
 def test_logs_say_when_something_does_not_exist(yard: Yard) -> None:
     job = yard.run(["echo", "hello"])
     unknown = {"logGroupName": LOG_GROUP, "logStreamName": "no/such/stream"}

@@ -227,6 +227,19 @@ def test_log_configuration_names_group_and_prefix() -> None:
     assert (container.log_group, container.log_stream_prefix) == ("mine", "p")
 
 
+@pytest.mark.parametrize(
+    ("options", "pattern"),
+    [
+        ({}, None),
+        ({"awslogs-multiline-pattern": "^START"}, "^START"),
+        ({"awslogs-multiline-pattern": "^START", "awslogs-datetime-format": r"\[%Y/100%%"}, r"\[[0-9]{4}/100%"),
+    ],
+)
+def test_log_configuration_says_where_events_begin(options: dict[str, str], pattern: str | None) -> None:
+    (container,) = submit({**LEGACY, "logConfiguration": {"logDriver": "awslogs", "options": options}}).containers
+    assert container.log_event_start == pattern
+
+
 def test_priority_override() -> None:
     given = definition(LEGACY, schedulingPriority=3)
     assert resolve(given, {}).scheduling_priority == 3

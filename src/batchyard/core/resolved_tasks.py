@@ -18,6 +18,7 @@ from batchyard.core.container_properties import check_command, check_environment
 from batchyard.core.eks_properties import check_namespace, eks_resources
 from batchyard.core.ids import AttemptId, container_id
 from batchyard.core.isolation import isolation_members, pod_isolation_members, pod_user
+from batchyard.core.log_options import log_event_start
 from batchyard.core.parameters import substitute
 from batchyard.core.resource_requirements import Resources, required_resources
 from batchyard.core.resources import Document
@@ -39,7 +40,8 @@ class ResolvedContainer:
 
     `environment` holds the user's variables alone; `isolation` what only executors of containers look at
     (`core/isolation.py`). `depends_on`: pairs of a container's name and a condition. `log_stream_prefix` None: the
-    definition's name. `nodes`: the nodes of a multi-node job that have such a container each, None in other jobs.
+    definition's name. `log_event_start`: a pattern of what a line holds that begins a log event; None where every line
+    is one. `nodes`: the nodes of a multi-node job that have such a container each, None in other jobs.
     `expands_variables`: whether `$(NAME)` in the command is a variable. `secrets`: variables by what their values are
     from.
     """
@@ -61,6 +63,7 @@ class ResolvedContainer:
     stop_timeout_seconds: int | None = None
     log_group: str = DEFAULT_LOG_GROUP
     log_stream_prefix: str | None = None
+    log_event_start: str | None = None
     expands_variables: bool = False
     nodes: tuple[int, ...] | None = None
     secrets: Mapping[str, str] | None = None
@@ -187,6 +190,7 @@ def _ecs_container(
         stop_timeout_seconds=effective.get("stopTimeout"),
         log_group=logging.get("awslogs-group") or DEFAULT_LOG_GROUP,
         log_stream_prefix=logging.get("awslogs-stream-prefix") or None,
+        log_event_start=log_event_start(logging),
         secrets={secret["name"]: secret["valueFrom"] for secret in effective.get("secrets") or ()} or None,
     )
 

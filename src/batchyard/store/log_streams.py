@@ -5,17 +5,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from batchyard.core.ids import AttemptId, Millis
+from batchyard.core.ids import AttemptId, JobSeq, Millis
+from batchyard.core.resolved_tasks import ResolvedContainer, placed_containers
+from batchyard.store import documents
 from batchyard.store.log_groups import LogGroup
 from batchyard.store.statements import Statements
 
 _STREAMS = (
-    "(SELECT log_group, log_stream, attempt_id AS log_id, placed_at, started_at, stopped_at, job_seq FROM attempts"
-    " UNION ALL"
-    " SELECT log_group, log_stream, log_id, placed_at, started_at, stopped_at, job_seq FROM attempt_containers"
-    " WHERE position > 0)"
+    "(SELECT log_group, log_stream, attempt_id AS log_id, placed_at, started_at, stopped_at, job_seq, 0 AS position"
+    " FROM attempts UNION ALL"
+    " SELECT log_group, log_stream, log_id, placed_at, started_at, stopped_at, job_seq, position"
+    " FROM attempt_containers WHERE position > 0)"
 )
-_SELECT = f"SELECT log_stream, log_id, started_at, stopped_at FROM {_STREAMS}"
+_SELECT = f"SELECT log_stream, log_id, started_at, stopped_at, job_seq, position FROM {_STREAMS}"
 _OF_GROUP = "log_group = ? AND placed_at >= ? AND started_at IS NOT NULL"
 _LAST_EVENT = "coalesce(stopped_at, started_at)"
 _AFTER_EVERYTHING = "\U0010ffff"
@@ -23,12 +25,15 @@ _AFTER_EVERYTHING = "\U0010ffff"
 
 @dataclass(frozen=True, slots=True)
 class LogStream:
-    """One container's stream. It is complete once `stopped_at` is set; `log_id` names its file."""
+    """One container's stream. It is complete once `stopped_at` is set; `log_id` names its file,
+    `position` the container in its attempt."""
 
     name: str
     log_id: AttemptId
     started_at: Millis
     stopped_at: Millis | None
+    job_seq: JobSeq
+    position: int
 
     @property
     def last_event_at(self) -> Millis:
@@ -49,6 +54,18 @@ class LogStreams:
         )
         row = found.first()
         return None if row is None else _stream(row)
+
+    def event_start(self, stream: LogStream) -> str | None:
+        """What its container's terms say of where a log event begins; None where every line is one."""
+        row = self._statements.run(
+            "SELECT json_extract(document, '$.resolved.containers') FROM job_requests"
+            ' WHERE seq = ? AND instr(document, \'"log_event_start":"\') > 0',
+            (stream.job_seq,),
+        ).first()
+        if row is None:
+            return None
+        containers = documents.load_as(row[0], list[ResolvedContainer])
+        return placed_containers(containers)[stream.position].container.log_event_start
 
     def queues(self, group: LogGroup, names: Sequence[str]) -> dict[str, str | None]:
         """The names of the queues whose jobs wrote these streams; streams that do not exist are left out."""
@@ -122,4 +139,6 @@ class LogStreams:
 
 
 def _stream(row: Any) -> LogStream:
-    return LogStream(row[0], AttemptId(row[1]), Millis(row[2]), None if row[3] is None else Millis(row[3]))
+    return LogStream(
+        row[0], AttemptId(row[1]), Millis(row[2]), None if row[3] is None else Millis(row[3]), JobSeq(row[4]), row[5]
+    )

@@ -1,5 +1,6 @@
 """RegisterJobDefinition, DeregisterJobDefinition, DescribeJobDefinitions."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from batchyard.api.context import Context
@@ -8,8 +9,10 @@ from batchyard.api.references import consumable_needs, find_job_definition
 from batchyard.core import quotas, refusals
 from batchyard.core.ids import Millis
 from batchyard.core.job_definitions import job_definition_document
+from batchyard.core.log_options import DATETIME_FORMAT, MULTILINE_PATTERN, log_event_start
 from batchyard.core.resources import JobDefinition
 from batchyard.core.tags import new_tags
+from batchyard.logs.grouped import line_test
 from batchyard.store.documents import dump
 
 _KIND = "job-definition"
@@ -21,11 +24,13 @@ def register_job_definition(context: Context, request: dict[str, Any]) -> dict[s
     document = job_definition_document(request)
     if len(dump(document)) > quotas.JOB_DEFINITION_KIB * 1024:
         raise refusals.job_definition_too_large(quotas.JOB_DEFINITION_KIB)
+    options = _log_options(document)
+    _check_event_starts(options)
     tags = new_tags(request.get("tags"), "job-definition")
     consumable_needs(context.tx, document.get("consumableResourceProperties"))
     definition = context.tx.job_definitions.insert(request["jobDefinitionName"], request["type"], context.now, document)
     context.tx.tags.put(f"{_KIND}/{definition.reference}", tags)
-    for group in _log_groups(document):
+    for group in _log_groups(options):
         context.tx.log_groups.ensure(group, context.now)
     return {**_named(context, definition), "revision": definition.revision}
 
@@ -74,13 +79,29 @@ def _listed(context: Context, request: dict[str, Any], references: list[str]) ->
     return [_detail(context, definition) for definition in found.values()]
 
 
-def _log_groups(document: dict[str, Any]) -> set[str]:
+def _log_groups(options: Iterable[dict[str, str]]) -> set[str]:
     """The groups that its containers name; a job writes there without anyone having to make them."""
-    containers = [document.get("containerProperties") or {}]
-    for task in (document.get("ecsProperties") or {}).get("taskProperties") or ():
-        containers += task["containers"]
-    options = [(container.get("logConfiguration") or {}).get("options") or {} for container in containers]
     return {each["awslogs-group"] for each in options if each.get("awslogs-group")}
+
+
+def _check_event_starts(options: Iterable[dict[str, str]]) -> None:
+    for each in options:
+        if (pattern := log_event_start(each)) is not None:
+            try:
+                line_test(pattern)
+            except ValueError as error:
+                option = DATETIME_FORMAT if each.get(DATETIME_FORMAT) else MULTILINE_PATTERN
+                raise refusals.log_option_invalid(option, each[option]) from error
+
+
+def _log_options(document: dict[str, Any]) -> list[dict[str, str]]:
+    """The options of its containers' log drivers, those of every node range among them."""
+    parts = [document, *((document.get("nodeProperties") or {}).get("nodeRangeProperties") or ())]
+    containers = [part.get("containerProperties") or part.get("container") or {} for part in parts]
+    for part in parts:
+        for task in (part.get("ecsProperties") or {}).get("taskProperties") or ():
+            containers += task["containers"]
+    return [(container.get("logConfiguration") or {}).get("options") or {} for container in containers]
 
 
 def _named(context: Context, definition: JobDefinition) -> dict[str, Any]:

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from batchyard.api.context import Context
-from batchyard.api.logs.log_references import check_range, log_group, log_page
+from batchyard.api.logs.log_references import check_range, log_group, log_page, open_log
 from batchyard.core import refusals
 from batchyard.core.filter_patterns import FilterPattern, parse_filter_pattern
 from batchyard.core.ids import Millis
-from batchyard.logs.reader import EVENT_OVERHEAD_BYTES, EVENTS_PER_PAGE, PAGE_BYTES, AttemptLog
+from batchyard.logs.reader import EVENT_OVERHEAD_BYTES, EVENTS_PER_PAGE, PAGE_BYTES
 from batchyard.store.log_groups import LogGroup
 from batchyard.store.log_streams import LogStream
 
@@ -134,7 +134,7 @@ def _push(heap: list[tuple[_Event, Generator[_Event, None, None]]], events: Gene
 
 def _events(context: Context, stream: LogStream, window: _Window) -> Generator[_Event, None, None]:
     """The events of one stream that lie in the window."""
-    with AttemptLog(context.settings.logs, stream.log_id, ended=stream.stopped_at is not None) as log:
+    with open_log(context, stream) as log:
         offset: int | None = None
         while True:
             page = log.page(offset, start_time=Millis(window.start), end_time=Millis(window.end))

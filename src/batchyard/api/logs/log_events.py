@@ -9,9 +9,9 @@ import re
 from typing import Any
 
 from batchyard.api.context import Context
-from batchyard.api.logs.log_references import check_range, log_group
+from batchyard.api.logs.log_references import check_range, log_group, open_log
 from batchyard.core import refusals
-from batchyard.logs.reader import EVENTS_PER_PAGE, AttemptLog, LogEvent
+from batchyard.logs.reader import EVENTS_PER_PAGE, LogEvent
 
 _TOKEN = re.compile(r"(?P<direction>[fb])/(?P<offset>[0-9]{1,18})")
 
@@ -23,7 +23,7 @@ def get_log_events(context: Context, request: dict[str, Any]) -> dict[str, Any]:
         raise refusals.log_stream_not_found()
     limit = check_range("limit", request.get("limit", EVENTS_PER_PAGE), 1, EVENTS_PER_PAGE)
     backward, offset = _place(request)
-    with AttemptLog(context.settings.logs, stream.log_id, ended=stream.stopped_at is not None) as log:
+    with open_log(context, stream) as log:
         page = log.page(
             offset,
             backward=backward,

@@ -1,4 +1,4 @@
-"""What the operations of CloudWatch Logs have in common: naming a group, bounds, pages."""
+"""What the operations of CloudWatch Logs have in common: naming a group, opening a stream, bounds, pages."""
 
 import re
 from collections.abc import Sequence
@@ -8,7 +8,10 @@ from batchyard.api.context import Context
 from batchyard.api.pagination import Page
 from batchyard.core import refusals
 from batchyard.core.ids import Arn
+from batchyard.logs.grouped import GroupedLog, line_test
+from batchyard.logs.reader import AttemptLog
 from batchyard.store.log_groups import LogGroup
+from batchyard.store.log_streams import LogStream
 
 _GROUP_ARN = re.compile(r"arn:[a-z0-9-]+:logs:[a-z0-9-]*:[0-9]*:log-group:(?P<name>[^:*]+)(:\*)?")
 
@@ -31,6 +34,15 @@ def log_group(context: Context, request: dict[str, Any]) -> LogGroup:
 def log_group_arn(context: Context, name: str) -> Arn:
     """The ARN of a group, without the `:*` that some members have at its end."""
     return context.arn(f"log-group:{name}", service="logs")
+
+
+def open_log(context: Context, stream: LogStream) -> AttemptLog:
+    """What was written to a stream, as events of as many lines as its container's log options ask for."""
+    logs, ended = context.settings.logs, stream.stopped_at is not None
+    pattern = context.tx.log_streams.event_start(stream)
+    if pattern is None:
+        return AttemptLog(logs, stream.log_id, ended=ended)
+    return GroupedLog(logs, stream.log_id, ended=ended, begins=line_test(pattern))
 
 
 def check_range(member: str, value: int, least: int, most: int) -> int:

@@ -3,9 +3,8 @@
 from typing import Any
 
 from batchyard.api.context import Context
-from batchyard.api.logs.log_references import log_group, log_group_arn, log_page
+from batchyard.api.logs.log_references import log_group, log_group_arn, log_page, open_log
 from batchyard.core import refusals
-from batchyard.logs.reader import AttemptLog
 from batchyard.store.log_groups import LogGroup
 from batchyard.store.log_streams import LogStream
 
@@ -41,7 +40,7 @@ def _detail(context: Context, group: LogGroup, stream: LogStream) -> dict[str, A
         "creationTime": stream.started_at,
         "arn": f"{log_group_arn(context, group.name)}:log-stream:{stream.name}",
     }
-    with AttemptLog(context.settings.logs, stream.log_id, ended=stream.stopped_at is not None) as log:
+    with open_log(context, stream) as log:
         detail["storedBytes"] = log.stored_bytes
         if (first := log.first_timestamp()) is not None and (last := log.last_timestamp()) is not None:
             detail |= {"firstEventTimestamp": first, "lastEventTimestamp": last, "lastIngestionTime": last}

@@ -149,6 +149,11 @@ def execution_role_required() -> Refusal:
     return static("executionRoleArn is required for Fargate jobs.")
 
 
+def log_option_invalid(option: str, value: str) -> Refusal:
+    """A log option that says where events begin, and is no date format or no pattern in RE2's syntax. [chosen]"""
+    return static(f"Log option {option} is not valid: {value}")
+
+
 def log_driver_invalid_for_fargate(driver: str) -> Refusal:
     """A log driver that Fargate does not have. [seen]"""
     return static(f"Log driver for Fargate is not valid: {driver}")
