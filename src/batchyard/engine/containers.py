@@ -41,7 +41,8 @@ def _told(attempt: Attempt, exits: Sequence[ContainerExit]) -> Mapping[int, Cont
 
 def _rows(changes: Changes, attempt: Attempt) -> list[AttemptContainer]:
     resolved = changes.terms(attempt.key.seq).resolved
-    if len(resolved.containers) == 1 and resolved.containers[0].nodes is None:
+    several = placed_containers(resolved.containers)
+    if len(several) == 1:
         return []
     return [
         AttemptContainer(
@@ -53,5 +54,5 @@ def _rows(changes: Changes, attempt: Attempt) -> list[AttemptContainer]:
             log_stream=placed.log_stream(attempt.attempt_id, resolved.log_stream_prefix),
             placed_at=attempt.placed_at,
         )
-        for placed in placed_containers(resolved.containers)
+        for placed in several
     ]

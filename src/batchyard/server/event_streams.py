@@ -32,10 +32,10 @@ from batchyard.core.job_events import Position
 from batchyard.core.jobs import JobKey, JobStatus
 from batchyard.core.refusals import Refusal
 from batchyard.server.gate import Gate
+from batchyard.server.page_callers import page_caller
 from batchyard.store.database import Database
 from batchyard.store.transaction import Transaction
-from batchyard.wire import faults, sigv4
-from batchyard.wire.sigv4 import Received
+from batchyard.wire import faults
 
 READERS = 2
 HEARTBEAT_SECONDS = 15.0
@@ -121,17 +121,10 @@ class EventStreams:
         self._readers.shutdown()
 
     async def _answer(self, request: Request) -> Response:
-        if "origin" in request.headers:
-            raise faults.from_a_web_page()
-        scope = request.scope
-        path, query = scope["raw_path"].decode("latin-1"), scope["query_string"].decode("latin-1")
-        headers = dict(request.headers)
-        received = Received("batch", request.method, path, query, headers, b"")
-        principal = self._gate.verify(received, may_change=False) if self._gate.is_needed else None
-        region = sigv4.caller(headers.get("authorization"), query).region
+        region, principal = page_caller(self._gate, request)
         loop = asyncio.get_running_loop()
         start = await loop.run_in_executor(
-            self._readers, self._start, request.query_params, headers.get("last-event-id"), region, principal
+            self._readers, self._start, request.query_params, request.headers.get("last-event-id"), region, principal
         )
         no_store = {"cache-control": "no-store"}
         if request.method == "HEAD":

@@ -13,10 +13,9 @@ from batchyard.core.access import Principal
 from batchyard.engine.outlook import Outlook
 from batchyard.server.dispatch import OperationDispatch
 from batchyard.server.gate import Gate
+from batchyard.server.page_callers import page_caller
 from batchyard.store.transaction import Transaction
-from batchyard.wire import faults, sigv4
 from batchyard.wire.faults import Fault
-from batchyard.wire.sigv4 import Received
 
 if TYPE_CHECKING:
     from batchyard.api.context import Context
@@ -33,14 +32,7 @@ class Explanations:
 
     async def _answer(self, request: Request) -> Response:
         """Raises Fault or Refusal."""
-        if "origin" in request.headers:
-            raise faults.from_a_web_page()
-        scope = request.scope
-        path, query = scope["raw_path"].decode("latin-1"), scope["query_string"].decode("latin-1")
-        headers = dict(request.headers)
-        received = Received("batch", request.method, path, query, headers, b"")
-        principal = self._gate.verify(received, may_change=False) if self._gate.is_needed else None
-        region = sigv4.caller(headers.get("authorization"), query).region
+        region, principal = page_caller(self._gate, request)
         job_id = request.path_params["job_id"]
         found = await self._dispatch.read(lambda tx: self._explain(tx, region, principal, job_id))
         if found is None:
