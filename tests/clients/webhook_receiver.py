@@ -41,7 +41,11 @@ class Receiver:
                 receiver.connections.append(self.connection)
 
             def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["content-length"]))
+                length = int(self.headers["content-length"])
+                body = self.rfile.read(length)
+                if len(body) < length:  # the sender was killed in the middle: nothing was taken
+                    self.close_connection = True
+                    return
                 status = next(receiver.answers, 204)
                 lower = {name.lower(): value for name, value in self.headers.items()}
                 receiver.posted.append(Posted(lower, body, status))
