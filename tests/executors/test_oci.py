@@ -160,8 +160,8 @@ def test_an_image_that_is_not_here_cannot_be_pulled(host: Host) -> None:
 
 def test_many_that_want_one_image_have_it_prepared_once(host: Host) -> None:
     orders = [contained(launch("true"), CONFIGURED, entry_point=()) for _ in range(12)]
-    client = host.connect(vcpus=12)
-    assert {end.exit_code for end in client.run(*orders)} == {0}
+    ends = host.connect(vcpus=12).run(*orders)
+    assert {end.exit_code for end in ends} == {0}, ends
     assert [path.name for path in (host.data / "images").iterdir()] == []
 
 

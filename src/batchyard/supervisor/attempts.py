@@ -258,6 +258,7 @@ class Attempts:
     def _on_started(self, run: Run) -> None:
         """A container runs that took its time; others may have waited for that."""
         attempt = self.running[run.attempt_id]
+        attempt.leaving.pop(run.position, None)  # too late: it ends as what runs does
         self._note_start(attempt, run)
         self._advance(attempt)
 

@@ -190,22 +190,18 @@ class Runs:
         self._spawn(run, lambda into, group: self._starter.start(tool, ourselves, environment, folder, into, group))
         return run.process_id
 
-    def _on_running(self, run: Run, process_id: int, wanted: bool) -> None:
+    def _on_running(self, run: Run, process_id: int) -> None:
         run.process_id = process_id
         self._by_process[process_id] = run
-        if wanted:
-            run.started_at = now_millis()
-            self._started(run)
-        else:
-            run.closing = True
-            self._close(run)
+        run.started_at = now_millis()
+        self._started(run)
 
     def _on_failed(self, run: Run, reason: str | None) -> None:
         run.reason, run.failed, run.closing = reason, True, True
         self._close(run)
 
     def give_up(self, run: Run) -> None:
-        """End one that has not started; `over` is called when that is done."""
+        """End one that has not started; `over` is called when that is done, or `started` if it was too late."""
         self.containers.give_up(run)
 
     def _limits(self, run: Run) -> Limits:
@@ -309,8 +305,6 @@ class Runs:
                 run.reason = reasons.OUT_OF_MEMORY if run.group.out_of_memory_kills() else None
         if run.is_contained:
             self.containers.remove(run)
-            if run.started_at is None:
-                run.exit_code = None
         if run.process_id:
             self._groups.take_back(run.group)
             self._number -= 1

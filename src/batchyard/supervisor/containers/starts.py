@@ -36,20 +36,19 @@ class CannotPrepare(CannotStart):
 
 @dataclass(slots=True)
 class _Start:
-    """One container's way. `given_up`: it is to end as soon as it has begun."""
+    """One container's way. `waiting`: while its image is prepared."""
 
     environment: dict[str, str]
     gpus: tuple[int, ...]
     waiting: Waiting | None = None
-    given_up: bool = False
 
 
 class ContainerStarts:
     """Those of one supervisor.
 
     `spawn` runs a command with a run's output, in its control group and the given folder, and returns its process id.
-    `running` is told of a container's first process, and whether it is still wanted; `failed` why there is none;
-    `reaped` of a child that died before it was known whose it is.
+    `running` is told of a container's first process; `failed` why there is none; `reaped` of a child that died before
+    it was known whose it is.
     """
 
     def __init__(
@@ -58,7 +57,7 @@ class ContainerStarts:
         watch: Watch,
         *,
         spawn: "Callable[[Run, tuple[str, ...], Path], int]",
-        running: "Callable[[Run, int, bool], None]",
+        running: "Callable[[Run, int], None]",
         failed: "Callable[[Run, str | None], None]",
         reaped: Callable[[int, int], None],
     ) -> None:
@@ -105,9 +104,9 @@ class ContainerStarts:
         self._starts[run] = start
 
     def give_up(self, run: "Run") -> None:
-        """It is no longer wanted: `failed` is called without a reason, at once or when crun is done with it."""
+        """It is no longer wanted: `failed` is called without a reason, if crun has not begun. Beyond that the command
+        may be at work already, so it is to be ended like any that runs once `running` is called."""
         start = self._starts[run]
-        start.given_up = True
         if start.waiting:
             self._images.give_up(start.waiting)
             del self._starts[run]
@@ -188,14 +187,14 @@ class ContainerStarts:
         self._creating[process_id] = run
 
     def _on_created(self, run: "Run", exit_code: int) -> None:
-        start = self._starts.pop(run)
+        del self._starts[run]
         assert run.bundle
         if exit_code:
             detail = error_of(run.bundle) or f"crun ended with {exit_code}"
-            self._failed(run, None if start.given_up else str(CannotStart(detail[:_REASON_CHARACTERS])))
+            self._failed(run, str(CannotStart(detail[:_REASON_CHARACTERS])))
         else:
             process_id = int((run.bundle / PROCESS_ID_FILE).read_text())
-            self._running(run, process_id, not start.given_up)
+            self._running(run, process_id)
             if (status := self._early.pop(process_id, None)) is not None:
                 self._reaped(process_id, status)
         if not self._creating:
