@@ -111,7 +111,10 @@ def test_more_ids_than_a_statement_can_name(tx: Transaction) -> None:
     tx.dependencies.write([Edge(made[1].seq, 0, None, made[0].seq)])
     assert len(tx.dependencies.open_on(many)) == 1
     assert tx.array_children.get_many(made[0].seq, range(3000), NOW) == {}
-    assert tx.attempts.current_of_jobs(many) == tx.attempts.current_of_children(made[0].seq, range(3000)) == {}
+    keys = [*map(JobKey, many), *(JobKey(made[0].seq, index) for index in range(3000))]
+    assert tx.attempts.of_jobs(keys) == tx.attempts.latest_of_jobs(keys) == {}
+    assert len(tx.jobs.terms_of(many)) == 5
+    assert tx.tags.get_many(map(str, many)) == {str(seq): {} for seq in many}
 
 
 def test_what_the_loop_looks_for(tx: Transaction) -> None:
@@ -227,8 +230,9 @@ def test_attempts_are_active_until_they_have_stopped(tx: Transaction) -> None:
     tx.attempts.insert([second])
     assert tx.attempts.active() == [of_child, second]
     assert tx.attempts.of_job(single) == [ended, second]
-    assert tx.attempts.current_of_jobs([JobSeq(1), JobSeq(2)]) == {1: second}
-    assert tx.attempts.current_of_children(JobSeq(2), [4, 5]) == {4: of_child}
+    keys = [single, other, JobKey(JobSeq(2)), JobKey(JobSeq(2), 5)]
+    assert tx.attempts.of_jobs(keys) == {single: [ended, second], other: [of_child]}
+    assert tx.attempts.latest_of_jobs(keys) == {single: second, other: of_child}
     tx.attempts.delete([second])
     assert tx.attempts.of_job(single) == [ended]
 

@@ -6,7 +6,7 @@ in `Terms`, so that the rows the scheduler turns over are small. Rows are named 
 of one costs a quarter, and every event makes several.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -47,6 +47,18 @@ class JobKey(NamedTuple):
 
     seq: JobSeq
     array_index: int | None = None
+
+
+def by_parent(keys: Iterable[JobKey]) -> tuple[list[JobSeq], dict[JobSeq, list[int]]]:
+    """The numbers of single jobs, and the indexes of array children by the number of their parent; each once."""
+    singles: dict[JobSeq, None] = {}
+    children: dict[JobSeq, dict[int, None]] = {}
+    for seq, index in keys:
+        if index is None:
+            singles[seq] = None
+        else:
+            children.setdefault(seq, {})[index] = None
+    return list(singles), {seq: list(indexes) for seq, indexes in children.items()}
 
 
 class Job(NamedTuple):

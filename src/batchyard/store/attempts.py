@@ -1,10 +1,10 @@
 """Rows of attempts. An attempt is active, and holds capacity, until `stopped_at` is set."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from batchyard.core.ids import JobSeq
-from batchyard.core.jobs import Attempt, JobKey, StopCause
+from batchyard.core.jobs import Attempt, JobKey, StopCause, by_parent
 from batchyard.store.statements import Statements, slices
 
 _NO_INDEX = -1
@@ -106,24 +106,26 @@ class Attempts:
         found = self._run(f"{_SELECT} WHERE job_seq = ? AND array_index = ? ORDER BY attempt", (key.seq, _index(key)))
         return [_attempt(r) for r in found]
 
-    def of_jobs(self, seqs: Sequence[JobSeq]) -> dict[JobSeq, list[Attempt]]:
-        """All attempts of those of these single jobs that have any, oldest first."""
-        found: dict[JobSeq, list[Attempt]] = {}
-        for marks, values in slices(seqs):
+    def of_jobs(self, keys: Iterable[JobKey]) -> dict[JobKey, list[Attempt]]:
+        """All attempts of those of these jobs and children that have any, oldest first; a few queries for single jobs
+        and a few for each array."""
+        singles, children = by_parent(keys)
+        found: dict[JobKey, list[Attempt]] = {}
+        for marks, values in slices(singles):
             where = f"job_seq IN ({marks}) AND array_index = {_NO_INDEX}"
-            for attempt in map(_attempt, self._run(f"{_SELECT} WHERE {where} ORDER BY attempt", values)):
-                found.setdefault(attempt.key.seq, []).append(attempt)
+            self._gather(found, where, values)
+        for seq, indexes in children.items():
+            for marks, values in slices(indexes):
+                self._gather(found, f"job_seq = ? AND array_index IN ({marks})", (seq, *values))
         return found
 
-    def of_children(self, seq: JobSeq, indexes: Sequence[int]) -> dict[int, list[Attempt]]:
-        """All attempts of those of these children that have any, oldest first, by index."""
-        found: dict[int, list[Attempt]] = {}
-        for marks, values in slices(indexes):
-            where = f"job_seq = ? AND array_index IN ({marks})"
-            for attempt in map(_attempt, self._run(f"{_SELECT} WHERE {where} ORDER BY attempt", (seq, *values))):
-                assert attempt.key.array_index is not None
-                found.setdefault(attempt.key.array_index, []).append(attempt)
-        return found
+    def latest_of_jobs(self, keys: Iterable[JobKey]) -> dict[JobKey, Attempt]:
+        """The latest attempts of those of these jobs and children that have any."""
+        return {key: attempts[-1] for key, attempts in self.of_jobs(keys).items()}
+
+    def _gather(self, found: dict[JobKey, list[Attempt]], where: str, values: tuple[Any, ...]) -> None:
+        for attempt in map(_attempt, self._run(f"{_SELECT} WHERE {where} ORDER BY attempt", values)):
+            found.setdefault(attempt.key, []).append(attempt)
 
     def current(self, key: JobKey) -> Attempt | None:
         """The latest attempt of a job or child, active or ended; None before the first."""
@@ -140,21 +142,3 @@ class Attempts:
             (seq,),
         )
         return int(counted.scalar_one())
-
-    def current_of_jobs(self, seqs: Sequence[JobSeq]) -> dict[JobSeq, Attempt]:
-        """The latest attempts of single jobs that have any, by number."""
-        found: dict[JobSeq, Attempt] = {}
-        for marks, values in slices(seqs):
-            where = f"job_seq IN ({marks}) AND array_index = {_NO_INDEX}"
-            rows = self._run(f"{_SELECT} WHERE {where} ORDER BY attempt", values)
-            found |= {a.key.seq: a for a in map(_attempt, rows)}
-        return found
-
-    def current_of_children(self, seq: JobSeq, indexes: Sequence[int]) -> dict[int, Attempt]:
-        """The latest attempts of these children that have any, by index."""
-        found: dict[int, Attempt] = {}
-        for marks, values in slices(indexes):
-            where = f"job_seq = ? AND array_index IN ({marks})"
-            rows = self._run(f"{_SELECT} WHERE {where} ORDER BY attempt", (seq, *values))
-            found |= {a.key.array_index: a for a in map(_attempt, rows) if a.key.array_index is not None}
-        return found

@@ -239,6 +239,14 @@ class Jobs:
         found = self._run("SELECT document FROM job_requests WHERE seq = ?", (seq,)).scalar_one()
         return documents.load_as(found, Terms)
 
+    def terms_of(self, seqs: Sequence[JobSeq]) -> dict[JobSeq, Terms]:
+        """What these jobs were submitted as, by number."""
+        found: dict[JobSeq, Terms] = {}
+        for marks, values in slices(seqs):
+            rows = self._run(f"SELECT seq, document FROM job_requests WHERE seq IN ({marks})", values)
+            found |= {JobSeq(r[0]): documents.load_as(r[1], Terms) for r in rows}
+        return found
+
     def placeable(self, queue_id: int, after: int, limit: int, *, consuming: bool = False) -> list[JobRow]:
         """The next jobs of a queue with something to place, first in first out, from beyond number `after`: those that
         need no consumable resources, or those that do."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-from batchyard.store.statements import Statements
+from batchyard.store.statements import Statements, slices
 
 _EXISTS = {
     "job": "SELECT 1 FROM jobs WHERE job_id = ? AND definition_id IS NOT NULL",
@@ -30,7 +30,12 @@ class Tags:
 
     def get_many(self, resources: Iterable[str]) -> dict[str, dict[str, str]]:
         """The tags of several resources; each is a key of the answer."""
-        return {resource: self.get(resource) for resource in resources}
+        found: dict[str, dict[str, str]] = {resource: {} for resource in resources}
+        for marks, values in slices(list(found)):
+            statement = f"SELECT resource, key, value FROM tags WHERE resource IN ({marks}) ORDER BY resource, key"
+            for resource, key, value in self._statements.run(statement, values):
+                found[resource][key] = value
+        return found
 
     def put(self, resource: str, tags: Mapping[str, str]) -> None:
         """Add these tags, over those of the same keys."""

@@ -67,14 +67,14 @@ def _of_queue(context: Context, request: Request) -> dict[str, Any]:
     before = job_lists.FIRST_PAGE if page.after is None else page.after
     has_jobs = queue.document["jobQueueType"] != SAGEMAKER_TRAINING  # service jobs have a list of their own
     rows = context.tx.job_lists.page(queue.id, conditions, before, page.fetch) if has_jobs else []
-    attempts = context.tx.attempts.current_of_jobs([row.seq for row in rows if row.array_size is None])
+    attempts = context.tx.attempts.latest_of_jobs(row.job.key for row in rows if row.array_size is None)
     definitions = context.tx.job_definitions.references(
         {row.definition_id for row in rows if row.definition_id is not None}
     )
 
     def show(row: JobRow) -> dict[str, Any]:
         assert row.definition_id is not None
-        return _summary(context, row, row.job, attempts.get(row.seq), definitions[row.definition_id])
+        return _summary(context, row, row.job, attempts.get(row.job.key), definitions[row.definition_id])
 
     return page.answer("jobSummaryList", rows, show, lambda row: row.seq)
 
@@ -121,11 +121,11 @@ def _children(context: Context, request: Request) -> dict[str, Any]:
     page = _page(context, request, PAGE_MAX)
     after = -1 if page.after is None else page.after
     jobs = _children_in(context, row, _status(request), after, page.fetch)
-    attempts = context.tx.attempts.current_of_children(row.seq, [_index(job) for job in jobs])
+    attempts = context.tx.attempts.latest_of_jobs(job.key for job in jobs)
     parent = row
 
     def show(job: Job) -> dict[str, Any]:
-        return _summary(context, parent, job, attempts.get(_index(job)), None)
+        return _summary(context, parent, job, attempts.get(job.key), None)
 
     return page.answer("jobSummaryList", jobs, show, _index)
 

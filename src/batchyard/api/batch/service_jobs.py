@@ -67,10 +67,11 @@ def list_service_jobs(context: Context, request: Request) -> dict[str, Any]:
     before = job_lists.FIRST_PAGE if page.after is None else page.after
     is_empty = queue.document["jobQueueType"] != SAGEMAKER_TRAINING or conditions is None
     rows = [] if is_empty else context.tx.job_lists.page(queue.id, conditions or (), before, page.fetch)
-    attempts = context.tx.attempts.current_of_jobs([row.seq for row in rows])
+    terms = context.tx.jobs.terms_of([row.seq for row in rows])
+    attempts = context.tx.attempts.latest_of_jobs(row.job.key for row in rows)
 
     def show(row: JobRow) -> dict[str, Any]:
-        summary = _common(context, row, context.tx.jobs.terms(row.seq), attempts.get(row.seq))
+        summary = _common(context, row, terms[row.seq], attempts.get(row.job.key))
         return {name: value for name, value in summary.items() if value is not None}
 
     return page.answer("jobSummaryList", rows, show, lambda row: row.seq)

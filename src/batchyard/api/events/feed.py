@@ -11,11 +11,10 @@ from typing import NamedTuple
 
 from batchyard.api.batch.clusters import Clusters
 from batchyard.api.batch.job_details import job_detail
+from batchyard.api.batch.jobs_in_rows import jobs_of
 from batchyard.api.batch.service_jobs import service_job_detail
 from batchyard.api.context import Context
 from batchyard.api.events.envelope import envelope, event_id
-from batchyard.core import arrays
-from batchyard.core.ids import JobSeq
 from batchyard.core.job_events import Position, Transition, attempts_then, children_then, job_then
 from batchyard.core.jobs import Attempt, Job, JobKey, JobStatus
 from batchyard.engine.terms import TermsCache
@@ -159,34 +158,20 @@ class _Telling:
         self._context_in = context_in
         self._terms = terms
         self._contexts: dict[str, tuple[Context, Clusters]] = {}
-        self._rows: dict[JobSeq, JobRow] = {}
-        self._children: dict[JobKey, Job] = {}
+        self._rows: dict[int, JobRow] = {}
+        self._ended: dict[JobKey, Job] = {}
         self._attempts: dict[JobKey, list[Attempt]] = {}
-        self._tags: dict[JobSeq, dict[str, str]] = {}
+        self._tags: dict[str, dict[str, str]] = {}
 
     def tell(self, moments: Sequence[_Moment]) -> list[JobEvent]:
         """The events, in the order of the moments."""
         self._rows = {row.seq: row for row in self._tx.jobs.get_many(sorted({m.key.seq for m in moments}))}
-        self._read_attempts([m.key for m in moments if m.numbered.row.attempt])
-        self._read_children([m.key for m in moments if m.transition.status.is_terminal])
+        self._attempts = self._tx.attempts.of_jobs(m.key for m in moments if m.numbered.row.attempt)
+        self._ended = jobs_of(
+            self._tx, ((self._rows[m.key.seq], m.key) for m in moments if m.transition.status.is_terminal)
+        )
+        self._tags = self._tx.tags.get_many(f"job/{row.job_id}" for row in self._rows.values())
         return [self._event(moment) for moment in moments]
-
-    def _read_attempts(self, keys: Sequence[JobKey]) -> None:
-        singles, children = _by_parent(keys)
-        for seq, found in self._tx.attempts.of_jobs(singles).items():
-            self._attempts[JobKey(seq)] = found
-        for seq, indexes in children.items():
-            for index, found in self._tx.attempts.of_children(seq, indexes).items():
-                self._attempts[JobKey(seq, index)] = found
-
-    def _read_children(self, keys: Sequence[JobKey]) -> None:
-        """The rows of those children that have one."""
-        for seq, indexes in _by_parent(keys)[1].items():
-            row = self._rows[seq]
-            assert row.children is not None
-            with_rows = [index for index in indexes if row.children.segment_of(index) is None]
-            for child in self._tx.array_children.get_many(seq, with_rows, row.job.created_at).values():
-                self._children[child.key] = child
 
     def _event(self, moment: _Moment) -> JobEvent:
         key, transition = moment.key, moment.transition
@@ -204,7 +189,7 @@ class _Telling:
             unique = event_id(terms.job_id, moment.numbered.seq)
             body = envelope(context, unique, SERVICE_JOB_STATE_CHANGE, transition.at, detail)
             return JobEvent(moment.position, unique, SERVICE_JOB_STATE_CHANGE, body)
-        tags = self._tags_of(row) if key.array_index is None else {}
+        tags = self._tags[f"job/{row.job_id}"] if key.array_index is None else {}
         detail = job_detail(context, clusters, row, job, terms, attempts, tags)
         detail["tags"] = {**tags, "resourceArn": detail["jobArn"]}  # as AWS does it, in events alone (F 10.1)
         unique = event_id(terms.child_id(key.array_index), moment.numbered.seq)
@@ -217,9 +202,7 @@ class _Telling:
             return row.job
         if not transition.status.is_terminal:
             return Job(key, transition.status, row.job.created_at)
-        assert row.children is not None
-        segment = row.children.segment_of(key.array_index)
-        return self._children[key] if segment is None else arrays.child_job(key.seq, row.job, segment, key.array_index)
+        return self._ended[key]
 
     def _context(self, region: str) -> tuple[Context, Clusters]:
         found = self._contexts.get(region)
@@ -227,21 +210,3 @@ class _Telling:
             context = self._context_in(self._tx, region)
             found = self._contexts[region] = (context, Clusters(context))
         return found
-
-    def _tags_of(self, row: JobRow) -> dict[str, str]:
-        found = self._tags.get(row.seq)
-        if found is None:
-            found = self._tags[row.seq] = self._tx.tags.get(f"job/{row.job_id}")
-        return found
-
-
-def _by_parent(keys: Sequence[JobKey]) -> tuple[list[JobSeq], dict[JobSeq, list[int]]]:
-    """The numbers of single jobs, and the indexes of array children by the number of their parent; each once."""
-    singles: dict[JobSeq, None] = {}
-    children: dict[JobSeq, dict[int, None]] = {}
-    for seq, index in keys:
-        if index is None:
-            singles[seq] = None
-        else:
-            children.setdefault(seq, {})[index] = None
-    return list(singles), {seq: list(indexes) for seq, indexes in children.items()}

@@ -6,8 +6,8 @@ tick reads them, and what runs. No waiting job is visited for standing in front.
 
 from typing import Any
 
-from batchyard.api.batch.describe_jobs import job_of
 from batchyard.api.batch.job_references import JobReference, parse_job_id
+from batchyard.api.batch.jobs_in_rows import job_of
 from batchyard.api.batch.nodes import is_node
 from batchyard.api.context import Context
 from batchyard.api.explanations.mentions import Mentions
@@ -71,7 +71,7 @@ class _Explainer:
 
     def answer(self, key: JobKey, reference: JobReference) -> dict[str, Any]:
         """The JSON object."""
-        job = job_of(self._context, self._row, key)
+        job = job_of(self._context.tx, self._row, key)
         is_parent = self._row.array_size is not None and key.array_index is None
         found = self._of_array(job) if is_parent else self._of_job(key, job)
         node = "" if reference.node_index is None else f"#{reference.node_index}"
@@ -167,7 +167,7 @@ class _Explainer:
             sentence = f"An array is PENDING until its last child has ended. Its children: {summary}."
             return Explanation(Cause.CHILDREN, sentence, (), {"children": counts})
         key = JobKey(self._row.seq, index)
-        job = job_of(self._context, self._row, key)
+        job = job_of(self._context.tx, self._row, key)
         waiting = sum(children.count(status) for status in _WAITING)
         opening = f"{counted(waiting, 'child', 'children')} of it wait{'s' if waiting == 1 else ''}. Of child {index}:"
         found = self._of_job(key, job)
@@ -195,7 +195,6 @@ class _Explainer:
                 Cause.SUCCEEDED, "It does not wait: all of its children succeeded.", (), {"children": counts}
             )
         rows = tx.array_children.with_status(row.seq, (JobStatus.FAILED,), -1, _FAILED_CHILDREN_MAX, row.job.created_at)
-        indexes = [child.key.array_index for child in rows if child.key.array_index is not None]
-        attempts = tx.attempts.of_children(row.seq, indexes)
-        failed = [(i, child, attempts.get(i, [])) for i, child in zip(indexes, rows, strict=True)]
+        attempts = tx.attempts.of_jobs(child.key for child in rows)
+        failed = [(child.key.array_index or 0, child, attempts.get(child.key, [])) for child in rows]
         return endings.failed_array(counts, failed, parent.status_reason)

@@ -1,6 +1,6 @@
 """Other jobs in an explanation, as far as its reader may know of them."""
 
-from batchyard.api.batch.describe_jobs import job_of
+from batchyard.api.batch.jobs_in_rows import job_of
 from batchyard.api.context import Context
 from batchyard.core import access
 from batchyard.core.explanations import Mention
@@ -23,7 +23,7 @@ class Mentions:
         if principal is not None and not access.may_use_queue(principal, name):
             return Mention()
         job_id = row.job_id if array_index is None else f"{row.job_id}:{array_index}"
-        status = job_of(self._context, row, JobKey(row.seq, array_index)).status.value if with_status else ""
+        status = job_of(self._context.tx, row, JobKey(row.seq, array_index)).status.value if with_status else ""
         return Mention(job_id, row.job_name, status, name)
 
     def _queue(self, row: JobRow) -> str:
