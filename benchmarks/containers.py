@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -147,6 +148,14 @@ def crun_loop(folder: Path, jobs: int) -> tuple[float, float]:
     subprocess.run(
         _for_crun([*command, f"--bundle={bundle}"]), input=numbers, text=True, check=True, capture_output=True
     )
+    return perf_counter() - start, busy_seconds() - before
+
+
+def plain_loop(folder: Path, jobs: int) -> tuple[float, float]:
+    """The same with all that a job's container has, by the plainest means (`crun_alone`); the same two."""
+    command = [sys.executable, "-m", "benchmarks.crun_alone", str(folder), str(jobs)]
+    before, start = busy_seconds(), perf_counter()
+    subprocess.run(command, check=True, capture_output=True)
     return perf_counter() - start, busy_seconds() - before
 
 

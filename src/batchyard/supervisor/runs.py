@@ -288,7 +288,10 @@ class Runs:
                 self._closing[run] = None
         for run in list(self._closing):
             self._close(run)
-        waits = [self._due[0][0] - now] if self._due else []
+        removing = self.containers.continue_removing()
+        waits = [] if removing is None else [removing]
+        if self._due:
+            waits.append(self._due[0][0] - now)
         if self._closing:
             waits.append(_LOOK_AGAIN_SECONDS)
         return min(waits) if waits else None

@@ -128,6 +128,10 @@ class ContainerStarts:
             self._early[process_id] = status
         return False
 
+    def continue_removing(self) -> float | None:
+        """Remove what is due; return after how many seconds to call again."""
+        return self._discarded.remove_what_is_due()
+
     def remove(self, run: "Run") -> None:
         """Nothing of it lives: take away what it lay in."""
         if run.bundle is not None:
