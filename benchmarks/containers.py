@@ -90,7 +90,9 @@ def _import_image(folder: Path) -> None:
 def _serve(folder: Path) -> "subprocess.Popen[bytes]":
     command = _for_crun(["podman", "--tmpdir", f"{folder}/tmp", "system", "service", "-t", "0", address(folder)])
     with (folder / "service.log").open("ab") as log:
-        service = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+        service = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=folder, start_new_session=True
+        )
     for _ in polling(30.0):
         with suppress(docker.errors.DockerException):
             docker.APIClient(base_url=address(folder), version="auto").close()

@@ -48,7 +48,13 @@ class OwnEngine:
                 "CONTAINERS_STORAGE_CONF": str(self.folder / "storage.conf"),
             }
         self.process = subprocess.Popen(
-            self._command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment, start_new_session=True
+            self._command(),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            env=environment,
+            cwd=self.folder,
+            start_new_session=True,
         )
         log.close()
         deadline = time.monotonic() + _START_SECONDS

@@ -98,3 +98,33 @@ def test_no_more_wait_ahead_than_may(snapshot: Snapshot, ahead: int) -> None:
     busier = replace(alone, free=alone.free.less(Room(1, 10), number))
     filled = replace(environment, used=environment.used + number)
     assert plan(replace(busier, environments={"a": filled})).placements == []
+
+
+@given(st.lists(st.integers(1, 3), min_size=2, max_size=4), st.integers(1, 3))
+def test_no_queue_of_equal_priority_waits_for_ever(sizes: list[int], vcpus: int) -> None:
+    """Each queue has jobs of its own size and never runs out of them; whoever ends is followed by one in its place."""
+    machine = Room(vcpus, 1000)
+    environment = Environment("a", vcpus, 0, accepts=True)
+    waiting = {q: [JobSeq(q + 10 * n) for n in range(30)] for q in range(len(sizes))}
+    running: list[tuple[int, JobSeq, float]] = []
+    served: list[int] = []
+    while len(served) < 20 * len(sizes):
+        needs = {q: Room(min(vcpus, wanted), 1) for q, wanted in enumerate(sizes)}
+        held = {q: sum(taken for queue, _, taken in running if queue == q) for q in waiting}
+        used = sum(held.values())
+        heads = [
+            QueueHeads(
+                1, ("a",), [Candidate(waiting[q][0], needs[q])], queue_id=q, held_vcpus=held[q], oldest=waiting[q][0]
+            )
+            for q in waiting
+        ]
+        made = plan(Snapshot(machine, machine.less(Room(used, 0)), {"a": replace(environment, used=used)}, heads))
+        for placed in made.placements:
+            queue = placed.seq % 10
+            waiting[queue].pop(0)
+            waiting[queue].append(JobSeq(waiting[queue][-1] + 10))
+            running.append((queue, placed.seq, needs[queue].vcpus))
+            served.append(queue)
+        if not made.placements:
+            running.pop(0)
+    assert set(served[: 10 * len(sizes)]) == set(waiting)

@@ -1,9 +1,10 @@
 """Which waiting job starts next, and where: `plan(snapshot)`, a pure function.
 
-Queues are served by priority, the higher integer first (API Reference, CreateJobQueue); within a queue, first in, first
-out, or by fair share (core.fair_share): the first job of the share that has used least, until another has used less;
-for each job the queue's compute environments in their order, until one has room for it. A job is never split, and
-nothing is ever placed beyond a compute environment's maxvCpus or the machine.
+Queues are served by priority, the higher integer first (API Reference, CreateJobQueue); of equal ones, that which
+holds the fewest vCPUs, and then that whose first job is the oldest, so that none waits for ever. Within a queue, first
+in, first out, or by fair share (core.fair_share): the first job of the share that has used least, until another has
+used less; for each job the queue's compute environments in their order, until one has room for it. A job is never
+split, and nothing is ever placed beyond a compute environment's maxvCpus or the machine.
 
 Six rules beyond AWS's words, each to keep one job from hurting another:
 
@@ -133,7 +134,8 @@ class QuotaHeads:
 class QueueHeads:
     """The first jobs of a queue in the order they are to be served; `environments` by name, best first. A queue with
     `fair` or `quota` is served by that instead of `candidates`. `queue_id`: for who wants to know which it is.
-    backfill: whether jobs may pass a blocked one that they cannot delay."""
+    backfill: whether jobs may pass a blocked one that they cannot delay. held_vcpus and oldest, what its active
+    attempts hold and the number of the oldest job it has to place, tell queues of equal priority apart."""
 
     priority: int
     environments: tuple[str, ...]
@@ -142,6 +144,8 @@ class QueueHeads:
     quota: QuotaHeads | None = None
     queue_id: int = 0
     backfill: bool = False
+    held_vcpus: float = 0.0
+    oldest: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,7 +238,7 @@ class _Planner:
         self.result = Plan()
 
     def run(self) -> Plan:
-        for queue in sorted(self.snapshot.queues, key=lambda q: -q.priority):
+        for queue in sorted(self.snapshot.queues, key=lambda q: (-q.priority, q.held_vcpus, q.oldest)):
             self._serve(queue)
             if self.machine_is_held:
                 self.result.is_cut_short = True

@@ -60,6 +60,15 @@ class Holders:
                 found.setdefault(queue_id, []).append(Held(share, attempt.vcpus, attempt.started_at, expected))
         return found
 
+    def vcpus(self, changes: Changes, active: Collection[Attempt]) -> Mapping[int, float]:
+        """What the attempts of each queue hold, by the queue's id."""
+        self._read(changes, active)
+        found: dict[int, float] = {}
+        for attempt in active:
+            queue_id = self._holders[attempt.key.seq].queue_id
+            found[queue_id] = found.get(queue_id, 0.0) + attempt.vcpus
+        return found
+
     def instances(self, changes: Changes, active: Collection[Attempt]) -> dict[int, list[Running]]:
         """The training instances that the quota shares of each queue hold, by the queue's id."""
         self._read(changes, active)

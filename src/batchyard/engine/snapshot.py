@@ -105,10 +105,10 @@ def snapshot(
     shares = ShareView(changes, machine, pace, holders.held(changes, active, pace) if is_fair else {})
     managed = not yard.quota_shares.keys().isdisjoint(waiting)
     instances_held = holders.instances(changes, active) if managed else {}
-    queues = []
-    for queue in map(yard.queues.get, waiting):
-        if queue is None or queue.status in _CLOSED:
-            continue
+    heads = []
+    queues = [q for q in map(yard.queues.get, waiting) if q is not None and q.status not in _CLOSED]
+    turns = _turns(changes, queues, active, holders)
+    for queue in queues:
         names = yard.names_of(queue)
         limits = [environments[name] for name in names if name in environments and environments[name].accepts]
         if not limits:
@@ -119,10 +119,21 @@ def snapshot(
         divided = yard.quota_shares.get(queue.id)
         quota = None if divided is None else quota_heads(changes, queue.id, divided, instances_held.get(queue.id, ()))
         backfill = queue.settings.backfill
-        queues.append(QueueHeads(queue.priority, names, first, fair, quota, queue.id, backfill))
+        turn = turns.get(queue.id, ())
+        heads.append(QueueHeads(queue.priority, names, first, fair, quota, queue.id, backfill, *turn))
     timeouts = _Timeouts(changes)
     endings = _Endings(active, timeouts, changes.now)
-    return Snapshot(machine, free, environments, queues, _Supplies(changes.tx), endings, timeouts, grace_seconds)
+    return Snapshot(machine, free, environments, heads, _Supplies(changes.tx), endings, timeouts, grace_seconds)
+
+
+def _turns(
+    changes: Changes, queues: Collection[JobQueue], active: Collection[Attempt], holders: Holders
+) -> dict[int, tuple[float, JobSeq]]:
+    """Of queues whose priority others have, too: what each holds, and its oldest job."""
+    priorities = Counter(queue.priority for queue in queues)
+    contested = [queue.id for queue in queues if priorities[queue.priority] > 1]
+    held = holders.vcpus(changes, active) if contested else {}
+    return {queue: (held.get(queue, 0.0), changes.tx.jobs.oldest_placeable(queue)) for queue in contested}
 
 
 def _quota_shares(tx: Transaction, queue: str) -> tuple[QuotaShare, ...]:

@@ -2,7 +2,7 @@
 
 from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from batchyard.core import fair_share
 from batchyard.core.fair_share import FairSharePolicy, Held, Standing, Usage
@@ -73,8 +73,11 @@ class QueueState:
         if not self._lines:
             return None
         setting, policy = self.setting, self.setting.policy
+        held_vcpus = sum(job.need.vcpus for job, _ in self._running.values())
+        oldest = min(next(iter(line)) for line in self._lines.values())
+        heads = QueueHeads(setting.priority, setting.environments, (), held_vcpus=held_vcpus, oldest=oldest)
         if policy is None:
-            return QueueHeads(setting.priority, setting.environments, map(_candidate, self.waiting()))
+            return replace(heads, candidates=map(_candidate, self.waiting()))
         held = [
             Held(job.share_identifier, job.need.vcpus, started_at, pace.expected_seconds(job.definition_id))
             for job, started_at in self._running.values()
@@ -85,7 +88,7 @@ class QueueState:
             active = fair_share.active_shares(policy, self._live, self._usages, now)
             unreserved = 1 - fair_share.reserved_ratio(policy, len(active))
             fair = FairHeads(lines, self._most_vcpus * unreserved, sum(one.vcpus for one in held))
-        return QueueHeads(setting.priority, setting.environments, (), fair)
+        return replace(heads, fair=fair)
 
     def _shares(
         self, policy: FairSharePolicy, held: list[Held], pace: Pace, now: Millis

@@ -264,6 +264,11 @@ class Jobs:
             found.append(queue_id)
             last = queue_id
 
+    def oldest_placeable(self, queue_id: int) -> JobSeq:
+        """The number of the oldest job that a queue, which has some, has to place."""
+        found = (self._run(statement, (queue_id, -1, 1)).first() for statement in PLACEABLE)
+        return JobSeq(min(row[0] for row in found if row is not None))
+
     def reconsider_misfits(self) -> None:
         """Let jobs that could never fit be looked at again, since a compute environment, a queue or the machine has
         changed. They lose their reason, or it would shut them out again at the next change of their row."""

@@ -1,7 +1,8 @@
 """What ended containers lay in, on its way out: unmounting and removing wait for the disk, so others do it.
 
 A folder is renamed, which takes no time, and removed together with whatever else gathers within a moment, since the
-process that removes costs as much for one as for many. A supervisor that dies leaves the rest to the next one, which empties the scratch folder.
+process that removes costs as much for one as for many. A supervisor that dies leaves the rest to the next one, which
+empties the scratch folder.
 """
 
 import contextlib

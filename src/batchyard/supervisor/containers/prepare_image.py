@@ -24,6 +24,9 @@ from batchyard.supervisor.containers.image import Image, ImageWish, Prepared, as
 
 DOCKER_SOCKET = Path("/var/run/docker.sock")
 PODMAN = "podman"
+_ELSEWHERE = ("CONTAINER_HOST", "CONTAINER_CONNECTION", "CONTAINER_SSHKEY")
+"""What would have podman ask a service, perhaps of another machine, whose storage we cannot mount."""
+
 _DEFAULT_REGISTRY = "docker.io"
 _REASON_CHARACTERS = 500
 
@@ -87,7 +90,12 @@ def _run_pull(command: Sequence[str], name: str) -> None:
     _say(f"Pulling {name}")
     try:
         process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=_environment(),
         )
     except OSError as failure:
         raise Failure(f"podman: {failure.strerror}") from failure
@@ -123,11 +131,20 @@ def _podman(*arguments: str) -> str:
     """What it says; nothing if it fails. Raises Failure without podman."""
     try:
         done = subprocess.run(
-            [PODMAN, *arguments], check=False, stdin=subprocess.DEVNULL, capture_output=True, text=True
+            [PODMAN, *arguments],
+            check=False,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            env=_environment(),
         )
     except OSError as failure:
         raise Failure(f"podman: {failure.strerror}") from failure
     return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def _environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name not in _ELSEWHERE}
 
 
 def _stored(name: str) -> dict[str, Any] | None:
